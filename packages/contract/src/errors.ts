@@ -1,0 +1,67 @@
+/**
+ * The one error class. Its code is stable and public: a client may switch on it. Status and title come from one table, so REST, gRPC,
+ * the documentation and the tests cannot disagree.
+ */
+interface CodeSpec {
+  status: number;
+  title: string;
+}
+
+export const ERROR_CODES = {
+  invalid_request: { status: 400, title: 'The request is not valid' },
+  malformed_json: { status: 400, title: 'The body is not valid JSON' },
+  malformed_id: { status: 400, title: 'The id is not valid' },
+  unknown_event_type: { status: 400, title: 'The event type is not known' },
+  unknown_cursor: { status: 400, title: 'The cursor does not belong to this session' },
+  conflicting_parameters: { status: 400, title: 'The parameters exclude each other' },
+  unknown_tool_call: { status: 400, title: 'No such tool call is waiting for a result' },
+  unknown_capability: { status: 400, title: 'The capability is not known' },
+  unknown_model: { status: 400, title: 'The model is not known' },
+  dependency_archived: { status: 400, title: 'A part that this depends on is archived' },
+  built_in: { status: 400, title: 'Built-in resources cannot be changed' },
+  turn_limit_reached: { status: 400, title: 'Too many running turns' },
+  encryption_unavailable: { status: 400, title: 'No encryption key is configured' },
+  unauthenticated: { status: 401, title: 'No valid credential' },
+  forbidden: { status: 403, title: 'Not allowed' },
+  not_found: { status: 404, title: 'Not found' },
+  not_in_this_version: { status: 404, title: 'Not part of this version' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  name_taken: { status: 409, title: 'The name is taken' },
+  resource_limit_reached: { status: 409, title: 'The limit of this resource is reached' },
+  not_waiting_for_tool_results: { status: 409, title: 'The session is not waiting for tool results' },
+  conflicting_tool_result: { status: 409, title: 'The tool call has another result already' },
+  wrong_state: { status: 409, title: 'Not possible in this state' },
+  cursor_expired: { status: 410, title: 'The events after this cursor are no longer kept' },
+  payload_too_large: { status: 413, title: 'The body is too large' },
+  unsupported_media_type: { status: 415, title: 'The content type is not supported' },
+  too_many_streams: { status: 429, title: 'Too many streams' },
+  internal: { status: 500, title: 'Internal error' },
+  unavailable: { status: 503, title: 'Not available at the moment' },
+} as const satisfies Record<string, CodeSpec>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface ErrorDetails {
+  /** JSON path of the offending field, e.g. `message.content`. */
+  field?: string;
+  retryAfterSeconds?: number;
+  cause?: unknown;
+}
+
+export class PlatformError extends Error {
+  override readonly name = 'PlatformError';
+  readonly code: ErrorCode;
+  readonly field: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.field = details.field;
+    this.retryAfterSeconds = details.retryAfterSeconds;
+  }
+
+  get status(): number {
+    return ERROR_CODES[this.code].status;
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Identifiers. Inside, an id is a UUID; on the wire it is `{prefix}_{32 lowercase hex digits}` (contract 1.4). The functions here are
+ * the only place that knows both forms.
+ */
+
+export const ID_PREFIXES = {
+  organization: 'org',
+  agent: 'agent',
+  harness: 'harness',
+  session: 'session',
+  message: 'message',
+  event: 'event',
+  turn: 'turn',
+  exec: 'exec',
+  provider: 'provider',
+  model: 'model',
+  workspace: 'wsp',
+  principal: 'principal',
+  image: 'img',
+} as const;
+
+export type IdKind = keyof typeof ID_PREFIXES;
+
+/** A UUID in its dashed lower-case form. */
+export type Uuid = string;
+
+const PUBLIC_ID = /^([a-z]+)_([0-9a-f]{32})$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+export function toPublicId(kind: IdKind, uuid: Uuid): string {
+  return `${ID_PREFIXES[kind]}_${uuid.replaceAll('-', '')}`;
+}
+
+/** The UUID of a public id, or null when the prefix, the length or the alphabet is wrong. */
+export function fromPublicId(kind: IdKind, id: string): Uuid | null {
+  const match = PUBLIC_ID.exec(id);
+  return match !== null && match[1] === ID_PREFIXES[kind] ? dashed(match[2] as string) : null;
+}
+
+export function dashed(hex: string): Uuid {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** The one organization of a fresh installation. */
+export const DEFAULT_ORG_ID: Uuid = '00000000-0000-0000-0000-000000000001';
+/** The user that every request is in auth mode `none`. */
+export const ANONYMOUS_USER_ID: Uuid = '00000000-0000-0000-0000-000000000001';
+
+/** Source of randomness and time for ids; a parameter wherever ids are made. */
+export interface IdSource {
+  /** A time-ordered UUIDv7. */
+  next(): Uuid;
+  /** A random UUIDv4 (message ids). */
+  random(): Uuid;
+}
+
+export function createIdSource(nowMs: () => number = Date.now, randomBytes: (n: number) => Uint8Array = webRandom): IdSource {
+  return {
+    next: () => uuidv7(nowMs(), randomBytes(10)),
+    random: () => uuidv4(randomBytes(16)),
+  };
+}
+
+function webRandom(n: number): Uint8Array {
+  return globalThis.crypto.getRandomValues(new Uint8Array(n));
+}
+
+/** RFC 9562 version 7: 48 bits of milliseconds, then 74 random bits around version and variant. */
+export function uuidv7(atMs: number, random: Uint8Array): Uuid {
+  const bytes = new Uint8Array(16);
+  let rest = atMs;
+  for (let i = 5; i >= 0; i--) {
+    bytes[i] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
+  bytes.set(random.subarray(0, 10), 6);
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x70;
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
+  return dashed(hexOf(bytes));
+}
+
+function uuidv4(random: Uint8Array): Uuid {
+  const bytes = Uint8Array.from(random);
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
+  return dashed(hexOf(bytes));
+}
+
+function hexOf(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  return text;
+}

@@ -1,0 +1,195 @@
+import type { DurableEventType } from './events.ts';
+import type { CapabilityRef, Controls, ErrorDisclosure, Message, ToolDefinition } from './messages.ts';
+import type { Uuid } from './ids.ts';
+
+/**
+ * What a control plane and a worker say to each other about tasks: the JSON inside the byte fields of `worker.proto`.
+ * Both sides are ours and are released together, so these are types, not schemas.
+ */
+
+export type Pool = 'reason' | 'tool';
+export const POOLS: readonly Pool[] = ['reason', 'tool'];
+
+/** One tier's configuration as it is stored; the worker folds the tiers into a RuntimeAgent. */
+export interface ConfigLayer {
+  tier: 'harness' | 'agent' | 'session';
+  id: string;
+  name?: string;
+  system_prompt?: string;
+  capabilities?: CapabilityRef[];
+  /** Client-side tools (agent and session only). */
+  tools?: ToolDefinition[];
+  max_iterations?: number;
+  parallel_tool_calls?: boolean;
+  embedder_metadata?: Record<string, string>;
+}
+
+/** The model that the server resolved for a step. `apiKey` is plaintext and lives in memory only. */
+export interface ResolvedModel {
+  /** Bare UUIDs, as in the events' ModelMetadata; absent for a built-in model without a row. */
+  model_id?: Uuid;
+  provider_id?: Uuid;
+  provider_type: string;
+  model: string;
+  base_url?: string;
+  api_key?: string;
+  options?: Record<string, unknown>;
+  /** Why a call with this model cannot be made; the step fails with this user-facing code. */
+  problem?: 'provider_misconfigured' | 'model_unavailable' | 'dependency_unavailable';
+}
+
+/** A message of the log with what has to be replayed to the provider. */
+export interface StoredMessage extends Message {
+  sequence: number;
+  /** Which provider type wrote it, and its opaque parts in order (never leaves server and worker). */
+  replay?: { provider_type: string; parts: unknown[] };
+  /** A placeholder text of a failed turn: shown to people, left out of prompts. */
+  error_code?: string;
+}
+
+export interface StepIds {
+  session_id: string;
+  org_id: string;
+  turn_id: string;
+  exec_id: string;
+  input_message_id: string;
+}
+
+export interface ReasonInput {
+  kind: 'reason';
+  ids: StepIds;
+  iteration: number;
+  attempt: number;
+  /** Id of the message that this step writes; the same on every attempt. */
+  message_id: string;
+  layers: ConfigLayer[];
+  model: ResolvedModel;
+  controls: Controls;
+  locale?: string;
+  /** The whole history that the prompt is made of, oldest first. */
+  messages: StoredMessage[];
+  /** Highest input sequence among `messages`; the end of the turn is guarded by it. */
+  seen: number;
+}
+
+export interface ToolInput {
+  kind: 'tool';
+  ids: StepIds;
+  call: PlannedCall;
+  attempt: number;
+  /** Sent along with every outgoing request of the tool, the same on every attempt. */
+  idempotency_key: string;
+  locale?: string;
+}
+
+/** A tool call of a model's answer with what the engine needs to know to run it safely. */
+export interface PlannedCall {
+  id: string;
+  name: string;
+  arguments: unknown;
+  side: 'server' | 'client';
+  /** May a call whose outcome is unknown be repeated? Only `readonly` and `idempotent` ones. */
+  effect: 'readonly' | 'idempotent' | 'unsafe';
+  /** Calls of one class run one after the other, in the model's order. */
+  concurrency_class?: string;
+  display_name?: string;
+  narration?: string;
+  completed_narration?: string;
+  /** The capability that brought the tool, so that a tool task needs no configuration of its own. */
+  capability?: CapabilityRef & { name?: string };
+  /** Why it cannot run (broken arguments, unknown tool); the tool step answers with this as an error. */
+  problem?: string;
+  /** Milliseconds from start to the server-side time-out; default 300,000. */
+  start_to_close_ms?: number;
+}
+
+export interface StepUsage {
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_tokens?: number;
+  cache_creation_tokens?: number;
+  /** From the model's profile; absent when the price is not known. */
+  estimated_cost_usd?: number;
+}
+
+/** A durable event that a running step writes under its lease before it ends. */
+export interface InStepEvent {
+  type: Extract<
+    DurableEventType,
+    | 'output.message.started'
+    | 'reason.thinking.started'
+    | 'reason.thinking.completed'
+    | 'reason.item'
+    | 'transcript.repaired'
+    | 'tool.progress'
+    | 'tool.call_repaired'
+    | 'capability.usage'
+  >;
+  data: Record<string, unknown>;
+}
+
+/** How a model step ended. A failed model call is an ordinary outcome: it ends the turn, not the task. */
+export interface ReasonOutcome {
+  kind: 'reason';
+  success: boolean;
+  /** Events not yet appended, in order; they precede the step's own. */
+  events: InStepEvent[];
+  text: string;
+  phase?: 'commentary' | 'final_answer';
+  phase_source?: 'provider' | 'derived';
+  /** Readable thinking of this step, all blocks joined. */
+  thinking?: string;
+  calls: PlannedCall[];
+  /** False asks for one call at a time. */
+  parallel_tool_calls?: boolean;
+  max_iterations: number;
+  usage?: StepUsage;
+  duration_ms: number;
+  time_to_first_token_ms?: number;
+  finish_reason?: string;
+  response_id?: string;
+  /** The model that answered, if the provider named it. */
+  response_model?: string;
+  retry?: { attempts: number; total_wait_ms: number };
+  /** Opaque parts to be replayed with this message. */
+  replay?: { provider_type: string; parts: unknown[] };
+  /** Hash of the system prompt and tools of the request, for `llm.generation`. */
+  prompt_hash?: string;
+  tools?: { name: string; description: string; display_name?: string; capability_id?: string }[];
+  error?: StepError;
+}
+
+/** A failure as the user sees it (agents.md 2.14): a stable code, fields to fill into a localised text, and an English text. */
+export interface StepError {
+  code: string;
+  fields?: Record<string, unknown>;
+  text: string;
+  disclosure: ErrorDisclosure;
+  /** What happened, for `turn.failed`; already narrowed to the disclosure. */
+  detail: string;
+  /** True when the provider as such is in trouble: it counts towards the circuit breaker. */
+  provider_fault: boolean;
+}
+
+export type ToolStatus = 'success' | 'error' | 'timeout' | 'cancelled';
+
+export interface ToolOutcome {
+  kind: 'tool';
+  status: ToolStatus;
+  /** JSON for the model. */
+  result?: unknown;
+  error?: string;
+  duration_ms: number;
+  events: InStepEvent[];
+}
+
+/** The task itself broke (a bug, lost infrastructure): the engine's retry policy decides. */
+export interface TaskFailure {
+  kind: 'failure';
+  code: string;
+  message: string;
+  retryable: boolean;
+}
+
+export type TaskOutcome = ReasonOutcome | ToolOutcome | TaskFailure;
+export type TaskInput = ReasonInput | ToolInput;
