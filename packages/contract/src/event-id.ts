@@ -40,7 +40,11 @@ export function durableEventId(sessionId: Uuid, sequence: number, atMs: number, 
   return compose(atMs, sequence, (BigInt(sessionTag(sessionId)) << 29n) | BigInt(random & 0x1fffffff));
 }
 
-export function ephemeralEventId(sessionId: Uuid, atMs: number, at: { sequence: number; offset: number; stream: TextStream; tag: number }): string {
+export function ephemeralEventId(
+  sessionId: Uuid,
+  atMs: number,
+  at: { sequence: number; offset: number; stream: TextStream; tag: number },
+): string {
   const tail = (BigInt(Math.min(at.offset, MAX_TEXT_OFFSET)) << 7n) | (BigInt(STREAMS.indexOf(at.stream)) << 5n) | BigInt(at.tag & 31);
   return compose(atMs, at.sequence, (1n << 41n) | (BigInt(sessionTag(sessionId)) << 29n) | tail);
 }
@@ -63,7 +67,12 @@ export function parseEventId(id: string): EventCursor | null {
 }
 
 function compose(atMs: number, sequence: number, tail: bigint): string {
-  const high = atMs.toString(16).padStart(12, '0') + '7' + Math.floor(sequence / 2 ** 20).toString(16).padStart(3, '0');
+  const high =
+    atMs.toString(16).padStart(12, '0') +
+    '7' +
+    Math.floor(sequence / 2 ** 20)
+      .toString(16)
+      .padStart(3, '0');
   const low = (2n << 62n) | (BigInt(sequence % 2 ** 20) << 42n) | tail;
   return toPublicId('event', dashed(high + low.toString(16).padStart(16, '0')));
 }

@@ -1,0 +1,116 @@
+import pg from 'pg';
+
+/** A prepared statement: `name` is its identity on a connection, so text and name belong together for ever. */
+export interface Statement {
+  name: string;
+  text: string;
+}
+
+export type Row = Record<string, unknown>;
+
+/** Anything that runs a statement: the database itself, or an open transaction. */
+export interface Queryable {
+  run<R extends Row = Row>(statement: Statement, values?: readonly unknown[]): Promise<R[]>;
+}
+
+export interface DatabaseOptions {
+  url: string;
+  /** Connections of this process; `pool x instances <= 80 %` of the server's limit is the caller's arithmetic. */
+  poolSize: number;
+  /** A pooler between us and the server: no named statements, no start-up options. */
+  pooled?: boolean;
+  applicationName?: string;
+  onError?: (error: Error) => void;
+}
+
+export interface Database extends Queryable {
+  /** Runs `work` between begin and commit on one connection. `begin` travels with the first statement. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** One connection outside the pool, for LISTEN and session locks. */
+  dedicated(): Promise<pg.Client>;
+  readonly poolSize: number;
+  close(): Promise<void>;
+}
+
+const SETTINGS = '-c plan_cache_mode=force_generic_plan -c idle_in_transaction_session_timeout=10000';
+
+const types = new pg.TypeOverrides();
+types.setTypeParser(pg.types.builtins.INT8, Number);
+
+export function openDatabase(options: DatabaseOptions): Database {
+  const base: pg.ClientConfig = {
+    connectionString: options.url,
+    application_name: options.applicationName ?? 'everruns',
+    types,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    ...(options.pooled === true ? {} : { options: SETTINGS }),
+  };
+  const pool = new pg.Pool({ ...base, pipeline: true, max: options.poolSize, idleTimeoutMillis: 30_000 } as pg.PoolConfig);
+  pool.on('error', (error) => options.onError?.(error));
+  const bind = (statement: Statement, values: readonly unknown[]): pg.QueryConfig => ({
+    ...(options.pooled === true ? {} : { name: statement.name }),
+    text: statement.text,
+    values: values as unknown[],
+  });
+  return {
+    poolSize: options.poolSize,
+    async run<R extends Row>(statement: Statement, values: readonly unknown[] = []) {
+      return (await pool.query<R>(bind(statement, values))).rows;
+    },
+    transaction: (work) => inTransaction(pool, bind, work),
+    async dedicated() {
+      const client = new pg.Client({ ...base, options: undefined } as pg.ClientConfig);
+      client.on('error', (error) => options.onError?.(error));
+      await client.connect();
+      return client;
+    },
+    close: () => pool.end(),
+  };
+}
+
+type Bind = (statement: Statement, values: readonly unknown[]) => pg.QueryConfig;
+
+async function inTransaction<T>(pool: pg.Pool, bind: Bind, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    const begun = client.query('begin');
+    begun.catch(() => undefined); // its failure fails the first statement too, which is awaited
+    const result = await work({
+      async run<R extends Row>(statement: Statement, values: readonly unknown[] = []) {
+        return (await client.query<R>(bind(statement, values))).rows;
+      },
+    });
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch((cause: unknown) => {
+      broken = cause instanceof Error ? cause : new Error('rollback failed');
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** SQLSTATE of a server error, or null for anything else. */
+export function sqlState(error: unknown): string | null {
+  return error instanceof pg.DatabaseError && typeof error.code === 'string' ? error.code : null;
+}
+
+/**
+ * Did the statement perhaps commit although it failed? True for a connection that broke (class 08, no SQLSTATE at all) and for a server
+ * that shut down under it. Such a write is answered by repeating it, so every write of the core can be repeated.
+ */
+export function outcomeUnknown(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state === null) return error instanceof Error && !(error instanceof TypeError) && !(error instanceof RangeError);
+  return state.startsWith('08') || state === '57P01' || state === '57P02' || state === '57P03';
+}
+
+/** Deadlocks and serialization failures: nothing happened, the same statement may be sent again. */
+export function isTransient(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '40P01' || state === '40001';
+}
