@@ -1,2 +1,4 @@
 export * from './database.ts';
 export * from './migrate.ts';
+export * from './resources/index.ts';
+export * from './secrets/index.ts';
