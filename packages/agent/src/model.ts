@@ -61,6 +61,11 @@ export interface ModelRequest {
   metadata?: Record<string, string>;
   /** State given by an earlier attempt's `resumable` part: the driver re-attaches to that response instead of starting one. */
   resume?: ReplayState;
+  /**
+   * Name of this attempt, the same for every delivery of it. Sent where a provider keeps a response running on its own, so that a
+   * crash between the request and the storing of `resumable` cannot start a second one. A deliberate retry uses another name.
+   */
+  idempotencyKey?: string;
 }
 
 /** Token counts of one model call. `inputTokens` includes cached ones; `outputTokens` includes reasoning. */
@@ -89,8 +94,16 @@ export type ModelPart =
   | { type: 'finish'; reason: FinishReason; rawReason?: string; usage: ModelUsage };
 
 /**
+ * Abort reason of a consumer that stops reading while a resumable response goes on at the provider: its lease moved, and another
+ * worker re-attaches. Every other reason ends the call there too.
+ */
+export class ModelDetached extends Error {
+  override readonly name = 'ModelDetached';
+}
+
+/**
  * A driver's attempt. The iterator ends after exactly one `finish` part, or throws a `ModelError`. Aborting the signal ends the
- * call at the provider too and throws the signal's reason.
+ * call at the provider too (but see `ModelDetached`) and throws the signal's reason.
  */
 export interface ChatModel {
   stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelPart>;
