@@ -1,1 +1,10 @@
-export {};
+export * from './plan.ts';
+export * from './retry.ts';
+export * from './lease.ts';
+export * from './breaker.ts';
+export * from './turn/state.ts';
+export * from './turn/batch.ts';
+export * from './turn/decide.ts';
+export * from './turn/end.ts';
+export { callContext, execContext, inStepContext, spanOf, stepIds, turnContext } from './turn/session-events.ts';
+export type { ModelFacts, ToolEnd } from './turn/session-events.ts';

@@ -2,3 +2,4 @@ export * from './database.ts';
 export * from './migrate.ts';
 export * from './resources/index.ts';
 export * from './secrets/index.ts';
+export * from './core/index.ts';

@@ -1,0 +1,201 @@
+import { toPublicId } from '@everruns/contract';
+import type { PlannedCall } from '@everruns/contract';
+import type { EventDraft, Plan, Settlement } from '../plan.ts';
+import { actCompleted, afterBatch, planOf } from './decide.ts';
+import type { DecideContext } from './decide.ts';
+import { draft, idled, noticeMessage, toolCompleted, turnContext, turnTotals } from './session-events.ts';
+import type { ToolEnd } from './session-events.ts';
+import type { BatchCall, TurnEvent, TurnState } from './state.ts';
+
+/** Decisions taken under the session's head with every row read after the lock: cancel, client results, deadlines, seals, deaths. */
+
+/** An unsettled call as the locked rows show it. */
+export interface OpenCall {
+  callId: string;
+  state: 'pending' | 'running';
+  plan: PlannedCall;
+}
+
+export interface CancelInput {
+  reason: string;
+  open: readonly OpenCall[];
+  /** Text of the answer that clients have seen so far; it stays in the log. */
+  partial?: { text: string };
+  /** A note in the conversation, so that the next turn's model knows. */
+  note?: string;
+}
+
+export function decideCancel(state: TurnState, input: CancelInput, ctx: DecideContext): Plan {
+  const cancelled = settleAll(state, input.open, (call) => ({
+    status: 'cancelled',
+    error: call.state === 'running' ? 'Cancelled while it was running; it may have taken effect.' : 'Cancelled before it started.',
+  }));
+  const ended = planOf(state, [{ type: 'ended', data: { how: 'cancelled' } }], {});
+  const totals = turnTotals(state, ctx.nowMs);
+  return {
+    ...ended,
+    status: 'cancelled',
+    head: 'idle',
+    events: [
+      ...cancelled.events,
+      ...(state.phase === 'reasoning' || state.phase === 'ended' ? [] : [actCompleted(state, ctx.nowMs, false)]),
+      ...partialMessage(state, input, ctx),
+      ...(input.note === undefined ? [] : [noteEvent(state, input.note, ctx)]),
+      draft('turn.cancelled', turnContext(state), { turn_id: totals['turn_id'], reason: input.reason, usage: state.usage }),
+      idled(state),
+    ],
+    settle: cancelled.settle,
+    openCalls: 0,
+  };
+}
+
+function partialMessage(state: TurnState, input: CancelInput, ctx: DecideContext): EventDraft[] {
+  if (input.partial === undefined || input.partial.text === '') return [];
+  const notice = noticeMessage(state, {
+    nowMs: ctx.nowMs,
+    messageId: state.step.message_id,
+    text: input.partial.text,
+    code: 'cancelled',
+  });
+  return [{ ...notice, data: { message: notice.data['message'], metadata: { interrupted: true } } }];
+}
+
+/** Does not raise the last input sequence: nobody waits for an answer to it. */
+function noteEvent(state: TurnState, text: string, ctx: DecideContext): EventDraft {
+  return draft('input.message', turnContext(state), {
+    message: {
+      id: toPublicId('message', ctx.ids.random()),
+      role: 'user',
+      content: [{ type: 'text', text }],
+      created_at: new Date(ctx.nowMs).toISOString(),
+      metadata: { kind: 'cancel_note' },
+    },
+  });
+}
+
+interface Settled {
+  events: EventDraft[];
+  settle: Settlement[];
+}
+
+function settleAll(state: TurnState, open: readonly OpenCall[], endOf: (call: OpenCall) => ToolEnd): Settled {
+  const events: EventDraft[] = [];
+  const settle: Settlement[] = [];
+  for (const call of open) {
+    const entry = state.calls.find((candidate) => candidate.id === call.callId);
+    if (entry === undefined) continue;
+    const end = endOf(call);
+    events.push(toolCompleted(state, entry, call.plan, end));
+    settle.push(settlement(state, entry, end));
+  }
+  return { events, settle };
+}
+
+function settlement(state: TurnState, entry: BatchCall, end: ToolEnd): Settlement {
+  const result = end.error === undefined ? { result: end.result ?? null } : { error: end.error };
+  return { step: state.iteration, callId: entry.id, status: end.status, result };
+}
+
+export interface ClientResult {
+  callId: string;
+  result?: unknown;
+  error?: string;
+}
+
+/** Takes the answers to calls that are still pending; the one that completes the set resumes the turn. */
+export function decideClientResults(
+  state: TurnState,
+  open: readonly OpenCall[],
+  results: readonly ClientResult[],
+  ctx: DecideContext,
+): Plan {
+  const answers = new Map(results.map((result) => [result.callId, result]));
+  const answered = open.filter((call) => answers.has(call.callId));
+  const settled = settleAll(state, answered, (call) => {
+    const answer = answers.get(call.callId) as ClientResult;
+    return answer.error === undefined ? { status: 'success', result: answer.result ?? null } : { status: 'error', error: answer.error };
+  });
+  const facts = answered.map((call): TurnEvent => {
+    return {
+      type: 'call_settled',
+      data: { call_id: call.callId, status: answers.get(call.callId)?.error === undefined ? 'success' : 'error' },
+    };
+  });
+  if (answered.length < open.length) {
+    return planOf(state, facts, { events: settled.events, settle: settled.settle, openCalls: open.length - answered.length });
+  }
+  return resume(state, { facts, settled }, ctx);
+}
+
+/** The client did not answer in time: the model is told so and goes on. */
+export function decideClientDeadline(state: TurnState, open: readonly OpenCall[], ctx: DecideContext): Plan {
+  const settled = settleAll(state, open, () => ({ status: 'timeout', error: 'The client did not answer in time.' }));
+  return resume(state, { facts: [], settled }, ctx);
+}
+
+/** A new message abandons the wait: the open calls are answered as interrupted, then the message is read. */
+export function decideAbandon(state: TurnState, open: readonly OpenCall[], message: EventDraft[], ctx: DecideContext): Plan {
+  const settled = settleAll(state, open, () => ({
+    status: 'cancelled',
+    error: 'Interrupted: the user sent another message instead of a result.',
+  }));
+  const plan = resume(state, { facts: [], settled }, ctx);
+  return { ...plan, events: [...plan.events, ...message], input: true };
+}
+
+function resume(state: TurnState, input: { facts: TurnEvent[]; settled: Settled }, ctx: DecideContext): Plan {
+  const last = input.facts.at(-1) ?? { type: 'call_settled' as const, data: { call_id: '', status: 'cancelled' } };
+  const plan = afterBatch(state, { events: input.settled.events, settle: input.settled.settle, fact: last }, ctx);
+  return { ...plan, history: [...input.facts.slice(0, -1), ...plan.history] };
+}
+
+const SEAL_TEXT = 'I had to stop: this turn made no progress after its worker was lost several times. Please try again.';
+
+/** Stopped on purpose: repeated losses without any progress. Terminal and visible. */
+export function decideSeal(state: TurnState, open: readonly OpenCall[], ctx: DecideContext): Plan {
+  const settled = settleAll(state, open, () => ({ status: 'error', error: 'Not completed: the turn was stopped.' }));
+  const ended = planOf(state, [{ type: 'ended', data: { how: 'sealed' } }], {});
+  return {
+    ...ended,
+    status: 'sealed',
+    head: 'idle',
+    events: [
+      ...settled.events,
+      ...(state.phase === 'reasoning' ? [] : [actCompleted(state, ctx.nowMs, false)]),
+      noticeMessage(state, { nowMs: ctx.nowMs, messageId: ctx.ids.random(), text: SEAL_TEXT, code: 'processing_error' }),
+      draft('turn.sealed', turnContext(state), {
+        turn_id: toPublicId('turn', state.turn_id),
+        reason: 'no_progress',
+        detail: 'The worker was lost repeatedly without any progress of the step.',
+        iterations: state.iteration,
+        usage: state.usage,
+      }),
+      idled(state),
+    ],
+    settle: settled.settle,
+    openCalls: 0,
+  };
+}
+
+const DEAD_TEXT = 'I encountered an error while processing your request. Please try again later.';
+
+/** The step's attempts are used up: the turn fails, the dead letter keeps what is needed to run it again. */
+export function decideDeath(state: TurnState, open: readonly OpenCall[], detail: string, ctx: DecideContext): Plan {
+  const settled = settleAll(state, open, () => ({ status: 'error', error: 'Not completed: the turn failed.' }));
+  const ended = planOf(state, [{ type: 'ended', data: { how: 'failed' } }], {});
+  const disclosed = { error_code: 'processing_error', error_disclosure: 'standard' };
+  return {
+    ...ended,
+    status: 'failed',
+    head: 'idle',
+    events: [
+      ...settled.events,
+      ...(state.phase === 'reasoning' ? [] : [actCompleted(state, ctx.nowMs, false)]),
+      noticeMessage(state, { nowMs: ctx.nowMs, messageId: ctx.ids.random(), text: DEAD_TEXT, code: 'processing_error' }, disclosed),
+      draft('turn.failed', turnContext(state), { turn_id: toPublicId('turn', state.turn_id), error: detail, ...disclosed }),
+      idled(state),
+    ],
+    settle: settled.settle,
+    openCalls: 0,
+  };
+}

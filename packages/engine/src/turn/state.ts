@@ -1,0 +1,143 @@
+import type { StepUsage, Uuid } from '@everruns/contract';
+
+/**
+ * A turn as a workflow: what has to be known to decide its next step, and nothing else. Texts, arguments and results stand in the log
+ * and in `tool_calls`; the state keeps ids, counts and the shape of the running batch.
+ *
+ * ```
+ *              reason_completed, no calls (or the iteration cap)  -> ended
+ *  reasoning   reason_completed, no calls, but input came in      -> reasoning (next iteration)
+ *              reason_completed, server calls                     -> acting
+ *              reason_completed, client calls only                -> waiting
+ *              reason_failed                                      -> ended
+ *  acting      last server call settled, client calls left        -> waiting
+ *              last server call settled                           -> reasoning (next iteration)
+ *  waiting     all client calls answered, timed out or abandoned  -> reasoning (next iteration)
+ *  any         cancelled, sealed, died                            -> ended
+ * ```
+ */
+export interface TurnState {
+  turn_id: Uuid;
+  input_message_id: string;
+  input_preview: string;
+  harness_id?: string;
+  agent_id?: string;
+  phase: 'reasoning' | 'acting' | 'waiting' | 'ended';
+  /** Number of the running or last reason step, from 1. */
+  iteration: number;
+  step: StepRef;
+  started_ms: number;
+  usage: StepUsage;
+  tool_call_count: number;
+  llm_call_count: number;
+  time_to_first_token_ms?: number;
+  /** The batch of the current act phase, in the model's order. */
+  calls: BatchCall[];
+  act?: ActRef;
+  max_iterations: number;
+  final_message_id?: string;
+  final_preview?: string;
+}
+
+/** The ids of one reason step, the same on every attempt. */
+export interface StepRef {
+  exec_id: Uuid;
+  message_id: Uuid;
+}
+
+export interface ActRef {
+  exec_id: Uuid;
+  started_ms: number;
+}
+
+export interface BatchCall {
+  id: string;
+  name: string;
+  side: 'server' | 'client';
+  effect: 'readonly' | 'idempotent' | 'unsafe';
+  span: string;
+  task_id?: Uuid;
+  /** The call that may start when this one has settled (same concurrency class). */
+  next?: string;
+  display_name?: string;
+}
+
+export type TurnEvent =
+  | { type: 'turn_started'; data: TurnState }
+  | { type: 'reason_completed'; data: ReasonFacts }
+  | { type: 'reason_failed'; data: ReasonFacts & { error_code: string } }
+  | { type: 'reason_scheduled'; data: StepRef }
+  | { type: 'act_started'; data: { act: ActRef; calls: BatchCall[] } }
+  | { type: 'call_settled'; data: { call_id: string; status: string } }
+  | { type: 'act_completed'; data: Record<string, never> }
+  | { type: 'waiting_started'; data: Record<string, never> }
+  | { type: 'ended'; data: { how: 'completed' | 'failed' | 'cancelled' | 'sealed' } };
+
+/** What a reason step adds to the turn's totals. */
+export interface ReasonFacts {
+  usage?: StepUsage;
+  tool_call_count: number;
+  time_to_first_token_ms?: number;
+  max_iterations: number;
+  final_message_id?: string;
+  final_preview?: string;
+}
+
+export function evolve(state: TurnState | null, event: TurnEvent): TurnState {
+  if (event.type === 'turn_started') return event.data;
+  if (state === null) throw new Error(`A turn's history starts with turn_started, not ${event.type}.`);
+  switch (event.type) {
+    case 'reason_completed':
+    case 'reason_failed':
+      return addFacts(state, event.data);
+    case 'reason_scheduled':
+      return { ...withoutAct(state), phase: 'reasoning', iteration: state.iteration + 1, step: event.data, calls: [] };
+    case 'act_started':
+      return { ...state, phase: 'acting', act: event.data.act, calls: event.data.calls };
+    case 'call_settled':
+    case 'act_completed':
+      return state; // counted on the locked row, so that parallel completions commute
+    case 'waiting_started':
+      return { ...state, phase: 'waiting' };
+    case 'ended':
+      return { ...withoutAct(state), phase: 'ended', calls: [] };
+    default:
+      return event satisfies never;
+  }
+}
+
+export function fold(state: TurnState | null, history: readonly TurnEvent[]): TurnState {
+  const last = history.reduce<TurnState | null>(evolve, state);
+  if (last === null) throw new Error('A turn without history has no state.');
+  return last;
+}
+
+function withoutAct(state: TurnState): TurnState {
+  const { act: _act, ...rest } = state;
+  return rest;
+}
+
+function addFacts(state: TurnState, facts: ReasonFacts): TurnState {
+  const ttft = state.time_to_first_token_ms ?? facts.time_to_first_token_ms;
+  return {
+    ...state,
+    usage: addUsage(state.usage, facts.usage),
+    tool_call_count: state.tool_call_count + facts.tool_call_count,
+    llm_call_count: state.llm_call_count + 1,
+    max_iterations: facts.max_iterations,
+    ...(ttft === undefined ? {} : { time_to_first_token_ms: ttft }),
+    ...(facts.final_message_id === undefined ? {} : { final_message_id: facts.final_message_id }),
+    ...(facts.final_preview === undefined ? {} : { final_preview: facts.final_preview }),
+  };
+}
+
+const ADDED = ['cache_read_tokens', 'cache_creation_tokens', 'estimated_cost_usd'] as const;
+
+export function addUsage(a: StepUsage, b: StepUsage | undefined): StepUsage {
+  if (b === undefined) return a;
+  const sum: StepUsage = { input_tokens: a.input_tokens + b.input_tokens, output_tokens: a.output_tokens + b.output_tokens };
+  for (const key of ADDED) {
+    if (a[key] !== undefined || b[key] !== undefined) sum[key] = (a[key] ?? 0) + (b[key] ?? 0);
+  }
+  return sum;
+}

@@ -1,0 +1,192 @@
+import type { DurableEvent, PlannedCall, Uuid } from '@everruns/contract';
+import type { CallEffect, Plan, SessionStatus, TaskPayload, WorkflowStatus } from '@everruns/engine';
+import type { Database, Queryable, Statement } from '../database.ts';
+import { planJson } from './plan-json.ts';
+import { WRITES, WRITTEN } from './writes.ts';
+import { writtenEvents } from './written.ts';
+import type { WrittenRow } from './written.ts';
+
+/**
+ * Lock, then act: what needs more than the locked rows' own columns takes the session's head first and reads everything else with the next
+ * statement's new snapshot, so that it sees all that was committed before it got the lock (core.md W1, W3).
+ */
+const LOCK: Statement = {
+  name: 'lock_head',
+  text: `select turn_id, status, last_seq, last_input_seq from session_heads where session_id = $1 and ($2::uuid is null or org_id = $2) for update`,
+};
+
+const READ_WORKFLOW: Statement = {
+  name: 'workflow_under_head',
+  text: `select w.id, w.org_id, w.status, w.state, w.revision, w.version, w.open_calls,
+    coalesce((select jsonb_agg(jsonb_build_object('step', t.step, 'call_id', t.call_id, 'side', t.side, 'effect', t.effect, 'state', t.state, 'status', t.status,
+      'plan', t.plan, 'result', t.result) order by t.step, t.position) from tool_calls t where t.workflow_id = w.id and t.step = (w.state->>'iteration')::int), '[]') as calls,
+    coalesce((select jsonb_agg(jsonb_build_object('task_id', l.task_id, 'token', l.token, 'pool', l.pool, 'attempt', l.attempt, 'losses', l.losses, 'failures', l.failures,
+      'step', l.step, 'call_id', l.call_id, 'effect', l.effect, 'instance_id', l.instance_id, 'attachment', l.attachment, 'payload', l.payload, 'checkpoint', l.checkpoint))
+      from leases l where l.workflow_id = w.id), '[]') as leases
+   from workflows w where w.id = $1 for update`,
+};
+
+const APPLY: Statement = {
+  name: 'apply_plan',
+  text: `with h as materialized (
+   select session_id, org_id, last_seq, last_input_seq, last_ts, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens
+   from session_heads where session_id = $1),
+ ok as materialized (
+   select h.session_id, h.org_id, h.last_seq, h.last_input_seq, greatest(engine_now(), h.last_ts) as ts, w.id as workflow_id, w.revision, w.open_calls,
+     w.failed_calls, null::uuid as instance_id, null::text as worker_id, null::uuid as boot_id, null::uuid as attachment, $6::uuid as token,
+     $3::jsonb as plan, $4::uuid[] as drop_tasks, $5::boolean as drop_all
+   from h join workflows w on w.id = $2),
+ ${WRITES},
+ dropped as (select coalesce(jsonb_agg(jsonb_build_object('token', token, 'instance_id', instance_id, 'attachment', attachment)), '[]') as leases from w_dropped)
+ select dropped.leases as dropped, ${WRITTEN} from ok cross join dropped left join x on true`,
+};
+
+export interface HeadRow {
+  turnId: Uuid | null;
+  status: SessionStatus;
+  lastSeq: number;
+  lastInputSeq: number;
+}
+
+export interface CallRow {
+  step: number;
+  callId: string;
+  side: 'server' | 'client';
+  effect: CallEffect;
+  state: 'pending' | 'running' | 'settled';
+  status: string | null;
+  plan: PlannedCall;
+  result: unknown;
+}
+
+export interface LeaseRow {
+  taskId: Uuid;
+  token: Uuid;
+  pool: string;
+  attempt: number;
+  losses: number;
+  failures: number;
+  step: number;
+  callId: string | null;
+  effect: CallEffect | null;
+  instanceId: Uuid;
+  attachment: Uuid;
+  payload: TaskPayload;
+  checkpoint: unknown;
+}
+
+export interface WorkflowRow {
+  id: Uuid;
+  orgId: Uuid;
+  status: WorkflowStatus;
+  state: unknown;
+  revision: number;
+  version: number;
+  openCalls: number;
+  /** Calls of the current step, in the model's order. */
+  calls: CallRow[];
+  leases: LeaseRow[];
+}
+
+/** A lease that a plan took away, to be pushed to its holder. */
+export interface DroppedLease {
+  token: Uuid;
+  instanceId: Uuid;
+  attachment: Uuid;
+}
+
+export interface Applied {
+  events: DurableEvent[];
+  dropped: DroppedLease[];
+}
+
+/** An open transaction that holds one session's head. */
+export interface HeldHead {
+  readonly head: HeadRow;
+  readonly tx: Queryable;
+  workflow(id: Uuid): Promise<WorkflowRow | null>;
+  /** Applies a plan to a workflow of this session; `drop` names the leases that end with it. */
+  apply(workflowId: Uuid, plan: Plan, options?: { drop?: Uuid[] | 'all'; token?: Uuid }): Promise<Applied>;
+}
+
+/** Runs `work` while holding the session's head; null when there is no such session in the organization. */
+export function underHead<T>(
+  db: Database,
+  at: { sessionId: Uuid; orgId: Uuid | null },
+  work: (held: HeldHead) => Promise<T>,
+): Promise<T | null> {
+  return db.transaction(async (tx) => {
+    const rows = await tx.run<{ turn_id: Uuid | null; status: SessionStatus; last_seq: number; last_input_seq: number }>(LOCK, [
+      at.sessionId,
+      at.orgId,
+    ]);
+    const [row] = rows;
+    if (row === undefined) return null;
+    const head = { turnId: row.turn_id, status: row.status, lastSeq: row.last_seq, lastInputSeq: row.last_input_seq };
+    return work({
+      head,
+      tx,
+      workflow: (id) => readWorkflow(tx, id),
+      apply: (workflowId, plan, options = {}) => applyPlan(tx, { sessionId: at.sessionId, workflowId, plan, ...options }),
+    });
+  });
+}
+
+interface WorkflowRowRaw extends Record<string, unknown> {
+  id: Uuid;
+  org_id: Uuid;
+  status: WorkflowStatus;
+  state: unknown;
+  revision: number;
+  version: number;
+  open_calls: number;
+  calls: (Omit<CallRow, 'callId'> & { call_id: string })[];
+  leases: (Omit<LeaseRow, 'taskId' | 'callId' | 'instanceId'> & { task_id: Uuid; call_id: string | null; instance_id: Uuid })[];
+}
+
+async function readWorkflow(tx: Queryable, id: Uuid): Promise<WorkflowRow | null> {
+  const [row] = await tx.run<WorkflowRowRaw>(READ_WORKFLOW, [id]);
+  if (row === undefined) return null;
+  return {
+    id: row.id,
+    orgId: row.org_id,
+    status: row.status,
+    state: row.state,
+    revision: row.revision,
+    version: row.version,
+    openCalls: row.open_calls,
+    calls: row.calls.map(({ call_id, ...call }) => ({ ...call, callId: call_id })),
+    leases: row.leases.map(({ task_id, call_id, instance_id, ...lease }) => ({
+      ...lease,
+      taskId: task_id,
+      callId: call_id,
+      instanceId: instance_id,
+    })),
+  };
+}
+
+interface ApplyInput {
+  sessionId: Uuid;
+  workflowId: Uuid;
+  plan: Plan;
+  drop?: Uuid[] | 'all';
+  token?: Uuid;
+}
+
+async function applyPlan(tx: Queryable, input: ApplyInput): Promise<Applied> {
+  const drop = input.drop ?? [];
+  const rows = await tx.run<WrittenRow & { dropped: { token: Uuid; instance_id: Uuid; attachment: Uuid }[] }>(APPLY, [
+    input.sessionId,
+    input.workflowId,
+    planJson(input.plan),
+    drop === 'all' ? [] : drop,
+    drop === 'all',
+    input.token ?? null,
+  ]);
+  const [first] = rows;
+  if (first === undefined) throw new Error(`Workflow ${input.workflowId} is gone while its session's head is held.`);
+  return {
+    events: writtenEvents(input.sessionId, rows),
+    dropped: first.dropped.map((lease) => ({ token: lease.token, instanceId: lease.instance_id, attachment: lease.attachment })),
+  };
+}

@@ -1,0 +1,165 @@
+import type { Pool, Uuid } from '@everruns/contract';
+import type { CallEffect, TaskError, TaskPayload } from '@everruns/engine';
+import type { Queryable, Statement } from '../database.ts';
+
+/** Leases outside the steps that hold them: finding lost ones, giving tasks back, adopting what a re-attached worker holds. */
+
+export interface HeldLease {
+  taskId: Uuid;
+  token: Uuid;
+  orgId: Uuid;
+  sessionId: Uuid;
+  workflowId: Uuid;
+  pool: Pool;
+  attempt: number;
+  losses: number;
+  failures: number;
+  step: number;
+  callId: string | null;
+  effect: CallEffect | null;
+  instanceId: Uuid;
+  attachment: Uuid;
+  bootId: Uuid;
+  /** Has it appended events or stored a checkpoint? */
+  progress: boolean;
+  payload: TaskPayload;
+  checkpoint: unknown;
+}
+
+const COLUMNS = `task_id as "taskId", token, org_id as "orgId", session_id as "sessionId", workflow_id as "workflowId", pool, attempt, losses, failures, step,
+  call_id as "callId", effect, instance_id as "instanceId", attachment, boot_id as "bootId", (appended > 0 or checkpoint is not null) as progress, payload, checkpoint`;
+
+type LeaseResult = HeldLease & Record<string, unknown>;
+
+const OF_ATTACHMENT: Statement = {
+  name: 'leases_of_attachment',
+  text: `select ${COLUMNS} from leases where instance_id = $1 and attachment = $2`,
+};
+const OF_BOOT: Statement = {
+  name: 'leases_of_worker',
+  text: `select ${COLUMNS} from leases where worker_id = $1`,
+};
+const OVERDUE: Statement = {
+  name: 'leases_overdue',
+  text: `select ${COLUMNS} from leases where deadline < engine_now() order by deadline limit $1`,
+};
+const ORPHANED: Statement = {
+  name: 'leases_orphaned',
+  text: `select ${COLUMNS} from leases l where not exists (select 1 from instances i where i.id = l.instance_id and i.lost_at is null) limit $1`,
+};
+const OF_INSTANCE: Statement = { name: 'leases_of_instance', text: `select ${COLUMNS} from leases where instance_id = $1` };
+
+export function leasesOfAttachment(db: Queryable, at: { instanceId: Uuid; attachment: Uuid }): Promise<HeldLease[]> {
+  return db.run<LeaseResult>(OF_ATTACHMENT, [at.instanceId, at.attachment]);
+}
+
+export function leasesOfWorker(db: Queryable, workerId: string): Promise<HeldLease[]> {
+  return db.run<LeaseResult>(OF_BOOT, [workerId]);
+}
+
+/** Leases past their start-to-close deadline. */
+export function overdueLeases(db: Queryable, limit: number): Promise<HeldLease[]> {
+  return db.run<LeaseResult>(OVERDUE, [limit]);
+}
+
+/** Leases whose instance is gone or lost; swept on every beat, since a claim may commit after the release. */
+export function orphanedLeases(db: Queryable, limit: number): Promise<HeldLease[]> {
+  return db.run<LeaseResult>(ORPHANED, [limit]);
+}
+
+export function leasesOfInstance(db: Queryable, instanceId: Uuid): Promise<HeldLease[]> {
+  return db.run<LeaseResult>(OF_INSTANCE, [instanceId]);
+}
+
+const ADOPT: Statement = {
+  name: 'adopt_leases',
+  text: `update leases set instance_id = $1, attachment = $2 where boot_id = $3 and worker_id = $4 and token = any($5::uuid[])
+    and exists (select 1 from instances where id = $1 and lost_at is null) returning ${COLUMNS}`,
+};
+
+/** Moves the leases that a re-attached worker still holds to its new attachment. Those not returned are lost. */
+export function adoptLeases(
+  db: Queryable,
+  at: { instanceId: Uuid; attachment: Uuid; bootId: Uuid; workerId: string; tokens: readonly Uuid[] },
+): Promise<HeldLease[]> {
+  return db.run<LeaseResult>(ADOPT, [at.instanceId, at.attachment, at.bootId, at.workerId, at.tokens]);
+}
+
+const REQUEUE: Statement = {
+  name: 'requeue_lease',
+  text: `with l as materialized (
+   select task_id, org_id, session_id, workflow_id, pool, priority, attempt, failures, step, call_id, effect, payload, checkpoint
+   from leases where task_id = $1 and token = $2 and instance_id = $3 and attachment = $4 for update skip locked),
+ d as (delete from leases x using l where x.task_id = l.task_id returning x.task_id),
+ r as (
+   insert into ready (id, org_id, session_id, workflow_id, pool, priority, attempt, losses, failures, step, call_id, effect, payload, checkpoint)
+   select l.task_id, l.org_id, l.session_id, l.workflow_id, l.pool, l.priority, l.attempt, $5, $6, l.step, l.call_id, l.effect, l.payload, l.checkpoint
+   from l where $7::int <= 0),
+ t as (
+   insert into timers (id, due_at, kind, org_id, session_id, workflow_id, ref, payload)
+   select l.task_id, engine_now() + $7::int * interval '1 millisecond', 'task', l.org_id, l.session_id, l.workflow_id, l.call_id,
+     jsonb_build_object('pool', l.pool, 'priority', l.priority, 'attempt', l.attempt, 'losses', $5::int, 'failures', $6::int, 'step', l.step, 'call_id', l.call_id,
+       'effect', l.effect, 'payload', l.payload || $8::jsonb, 'checkpoint', l.checkpoint)
+   from l where $7::int > 0)
+ select task_id from l`,
+};
+
+export interface RequeueCommand {
+  lease: HeldLease;
+  losses: number;
+  failures: number;
+  delayMs: number;
+  /** Kept with the task, for the dead letter. */
+  errors?: TaskError[];
+}
+
+/** Lease back to ready, or to a timer; needs no head. False when the lease has changed hands since it was read. */
+export async function requeueLease(db: Queryable, command: RequeueCommand): Promise<boolean> {
+  const { lease } = command;
+  const rows = await db.run(REQUEUE, [
+    lease.taskId,
+    lease.token,
+    lease.instanceId,
+    lease.attachment,
+    command.losses,
+    command.failures,
+    Math.round(command.delayMs),
+    JSON.stringify(command.errors === undefined ? {} : { errors: command.errors }),
+  ]);
+  return rows.length > 0;
+}
+
+const UNCLAIMED: Statement = {
+  name: 'ready_past_start_by',
+  text: `select id as "taskId", org_id as "orgId", session_id as "sessionId", workflow_id as "workflowId", pool, step, call_id as "callId", effect, attempt, failures, payload
+    from ready where start_by < engine_now() order by start_by limit $1`,
+};
+
+export interface UnstartedTask {
+  taskId: Uuid;
+  orgId: Uuid;
+  sessionId: Uuid;
+  workflowId: Uuid;
+  pool: Pool;
+  step: number;
+  callId: string | null;
+  effect: CallEffect | null;
+  attempt: number;
+  failures: number;
+  payload: TaskPayload;
+}
+
+/** Tasks that no worker took before their schedule-to-start time-out. */
+export function overdueReady(db: Queryable, limit: number): Promise<UnstartedTask[]> {
+  return db.run<UnstartedTask & Record<string, unknown>>(UNCLAIMED, [limit]);
+}
+
+const TAKE_READY: Statement = {
+  name: 'take_ready',
+  text: `delete from ready where id in (select id from ready where id = $1 for update skip locked) returning id`,
+};
+
+/** Takes a task out of the queue for good; false when a claim was faster. */
+export async function takeReady(db: Queryable, taskId: Uuid): Promise<boolean> {
+  return (await db.run(TAKE_READY, [taskId])).length > 0;
+}

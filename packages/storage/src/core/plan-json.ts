@@ -1,0 +1,28 @@
+import type { Plan, TaskDraft } from '@everruns/engine';
+
+/** A plan in the column names that the writes read. */
+export function planJson(plan: Plan, answer?: Record<string, unknown>): string {
+  const inputIndex = plan.input ? plan.events.findIndex((event) => event.type === 'input.message') : -1;
+  return JSON.stringify({
+    events: plan.events.map((event, index) => ({ n: index + 1, ...event })),
+    input_n: inputIndex === -1 ? null : inputIndex + 1,
+    head: plan.head,
+    status: plan.status,
+    state: plan.state,
+    usage: plan.usage,
+    open_calls: plan.openCalls,
+    settle: plan.settle.map((call) => ({ step: call.step, call_id: call.callId, status: call.status, result: call.result })),
+    calls: plan.calls.map((call) => ({ ...call, call_id: call.callId })),
+    tasks: plan.tasks.map(taskJson),
+    leases: plan.leases.map((lease) => ({ ...taskJson(lease), token: lease.token })),
+    timers: plan.timers.map((timer) => ({ ...timer, delay_ms: timer.delayMs })),
+    dead: plan.dead.map((dead) => ({ ...taskJson(dead.task), id: dead.id, attempts: dead.attempts, errors: dead.errors })),
+    history: plan.history.map((event, n) => ({ n, ...event })),
+    answer: answer ?? null,
+  });
+}
+
+export function taskJson(task: TaskDraft): Record<string, unknown> {
+  const { id, pool, priority, step, callId, effect, payload } = task;
+  return { id, pool, priority, step, call_id: callId, effect, payload };
+}

@@ -1,0 +1,81 @@
+import type { DurableEvent, Uuid } from '@everruns/contract';
+import type { EventDraft } from '@everruns/engine';
+import type { Queryable, Statement } from '../database.ts';
+import { writtenEvents } from './written.ts';
+import type { WrittenRow } from './written.ts';
+
+/** What a running step writes under its lease before it ends: events and checkpoints. */
+
+const APPEND: Statement = {
+  name: 'append_in_step',
+  text: `with h as materialized (
+   select session_id, last_seq, last_ts, turn_id from session_heads where session_id = $1 for update),
+ l as materialized (
+   select l.task_id, l.workflow_id, l.appended from h join leases l on l.task_id = $2 and l.token = $3 and l.session_id = h.session_id for update of l),
+ g as materialized (
+   select h.session_id, h.last_seq, greatest(engine_now(), h.last_ts) as ts, l.workflow_id,
+     case when l.task_id is null then 'lost' when h.turn_id is distinct from l.workflow_id then 'ended' when l.appended >= $4::int then 'repeated' else 'ok' end as verdict
+   from h left join l on true),
+ ok as materialized (select session_id, last_seq, ts, workflow_id from g where verdict = 'ok'),
+ x as materialized (
+   select ok.session_id, ok.last_seq + e.n as seq, event_id(ok.ts, ok.session_id, (ok.last_seq + e.n)::int, (random() * 536870911)::int) as id, e.type, ok.ts,
+     e.context, e.data from ok, lateral jsonb_to_recordset($5::jsonb) as e(n int, type text, context jsonb, data jsonb)),
+ e as (insert into events (session_id, seq, id, type, ts, context, data) select session_id, seq, id, type, ts, context, data from x),
+ s as (update session_heads y set last_seq = ok.last_seq + jsonb_array_length($5::jsonb), last_ts = ok.ts from ok where y.session_id = ok.session_id),
+ u as (update leases y set appended = $4::int from ok where y.task_id = $2 and y.token = $3)
+ select g.verdict, x.seq, x.id as event_id, x.ts, x.type, x.context, x.data from g left join x on true`,
+};
+
+const FIND_APPENDED: Statement = {
+  name: 'appended_events',
+  text: `select seq, type from events where session_id = $1 and seq > (select last_seq - 1000 from session_heads where session_id = $1)
+    and context->>'exec_id' = $2 and type = any($3::text[]) order by seq desc`,
+};
+
+export interface AppendCommand {
+  sessionId: Uuid;
+  taskId: Uuid;
+  token: Uuid;
+  /** Numbers the appends of one lease from 1; a repeat is recognised by it. */
+  n: number;
+  events: EventDraft[];
+}
+
+export type AppendResult =
+  | { verdict: 'ok'; events: DurableEvent[]; sequences: number[] }
+  | { verdict: 'repeated'; events: []; sequences: number[] }
+  | { verdict: 'lost' | 'ended' };
+
+export async function appendInStep(db: Queryable, command: AppendCommand): Promise<AppendResult> {
+  const events = command.events.map((event, index) => ({ n: index + 1, ...event }));
+  const rows = await db.run<WrittenRow & { verdict: 'ok' | 'lost' | 'ended' | 'repeated' }>(APPEND, [
+    command.sessionId,
+    command.taskId,
+    command.token,
+    command.n,
+    JSON.stringify(events),
+  ]);
+  const verdict = rows[0]?.verdict ?? 'lost';
+  if (verdict === 'lost' || verdict === 'ended') return { verdict };
+  if (verdict === 'repeated') return { verdict, events: [], sequences: await appendedSequences(db, command) };
+  const written = writtenEvents(command.sessionId, rows);
+  return { verdict, events: written, sequences: written.map((event) => event.sequence) };
+}
+
+/** Sequences of an append whose answer was lost: the newest events of its types in its execution. */
+async function appendedSequences(db: Queryable, command: AppendCommand): Promise<number[]> {
+  const exec = command.events[0]?.context.exec_id ?? '';
+  const types = command.events.map((event) => event.type);
+  const rows = await db.run<{ seq: number; type: string }>(FIND_APPENDED, [command.sessionId, exec, types]);
+  return types.map((type) => rows.find((row) => row.type === type)?.seq ?? 0);
+}
+
+const CHECKPOINT: Statement = {
+  name: 'checkpoint_lease',
+  text: `update leases set checkpoint = $3::jsonb where task_id = $1 and token = $2 returning task_id`,
+};
+
+/** Stores what a later attempt of this task needs; false when the lease is lost. */
+export async function checkpointLease(db: Queryable, at: { taskId: Uuid; token: Uuid; state: unknown }): Promise<boolean> {
+  return (await db.run(CHECKPOINT, [at.taskId, at.token, JSON.stringify(at.state)])).length > 0;
+}

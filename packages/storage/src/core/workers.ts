@@ -1,0 +1,85 @@
+import type { Uuid } from '@everruns/contract';
+import type { Queryable, Statement } from '../database.ts';
+
+/** The registry of workers: two writes in a worker's life, none in between. */
+
+const ATTACH: Statement = {
+  name: 'worker_attached',
+  text: `insert into workers (id, boot_id, instance_id, attachment, worker_group, hostname, version, pools, status)
+   values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, 'running')
+   on conflict (id) do update set boot_id = excluded.boot_id, instance_id = excluded.instance_id, attachment = excluded.attachment,
+     worker_group = excluded.worker_group, hostname = excluded.hostname, version = excluded.version, pools = excluded.pools, status = 'running',
+     started_at = case when workers.boot_id = excluded.boot_id then workers.started_at else clock_timestamp() end, last_seen_at = clock_timestamp()`,
+};
+const DETACH: Statement = {
+  name: 'worker_detached',
+  text: `update workers set status = $3, last_seen_at = clock_timestamp() where id = $1 and attachment = $2`,
+};
+const LIST: Statement = {
+  name: 'workers_list',
+  text: `select w.id, w.boot_id, w.instance_id, w.worker_group, w.hostname, w.version, w.pools, w.started_at, w.last_seen_at,
+     case when w.status <> 'stopped' and exists (select 1 from instances i where i.id = w.instance_id and i.lost_at is null) then w.status else 'stopped' end as status,
+     (select count(*)::int from leases l where l.worker_id = w.id) as current_load
+   from workers w where w.last_seen_at > clock_timestamp() - interval '1 day' or w.status <> 'stopped' order by w.started_at desc limit 1000`,
+};
+const COUNTS: Statement = {
+  name: 'durable_counts',
+  text: `select (select count(*)::int from ready) as pending_tasks, (select count(*)::int from leases) as claimed_tasks,
+     (select count(*)::int from dead_letters where requeued_at is null) as dlq_size,
+     (select count(*)::int from session_heads where turn_id is not null) as running_workflows,
+     (select count(*)::int from timers where kind = 'task') as delayed_tasks`,
+};
+
+export interface WorkerAttachment {
+  workerId: string;
+  bootId: Uuid;
+  instanceId: Uuid;
+  attachment: Uuid;
+  group: string | null;
+  hostname: string;
+  version: string;
+  pools: Record<string, number>;
+}
+
+export async function workerAttached(db: Queryable, at: WorkerAttachment): Promise<void> {
+  await db.run(ATTACH, [at.workerId, at.bootId, at.instanceId, at.attachment, at.group, at.hostname, at.version, JSON.stringify(at.pools)]);
+}
+
+export async function workerDetached(
+  db: Queryable,
+  at: { workerId: string; attachment: Uuid; status: 'draining' | 'stopped' },
+): Promise<void> {
+  await db.run(DETACH, [at.workerId, at.attachment, at.status]);
+}
+
+export interface WorkerRow extends Record<string, unknown> {
+  id: string;
+  boot_id: Uuid;
+  instance_id: Uuid;
+  worker_group: string | null;
+  hostname: string | null;
+  version: string | null;
+  pools: Record<string, number>;
+  status: 'running' | 'draining' | 'stopped';
+  current_load: number;
+  started_at: Date;
+  last_seen_at: Date;
+}
+
+export function listWorkers(db: Queryable): Promise<WorkerRow[]> {
+  return db.run<WorkerRow>(LIST);
+}
+
+export interface DurableCounts extends Record<string, unknown> {
+  pending_tasks: number;
+  claimed_tasks: number;
+  dlq_size: number;
+  running_workflows: number;
+  delayed_tasks: number;
+}
+
+export async function durableCounts(db: Queryable): Promise<DurableCounts> {
+  const [row] = await db.run<DurableCounts>(COUNTS);
+  if (row === undefined) throw new Error('The counts returned no row.');
+  return row;
+}
