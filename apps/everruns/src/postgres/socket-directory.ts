@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto';
+import { chown, lstat, mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { StartError } from '../errors.ts';
+import { canEnter, type Account } from './account.ts';
+
+/** The shortest limit of the systems we run on, less the final zero. */
+const MAX_SOCKET_PATH = 103;
+
+/**
+ * A private directory for the Unix socket with a short path (the system limits it to about 100 characters, which a data directory may
+ * exceed). Always the same for one data directory. One that belongs to somebody else is refused: they could listen in it.
+ */
+export async function openSocketDirectory(dataDir: string, account: Account | undefined): Promise<string> {
+  const name = `everruns-${createHash('sha256').update(dataDir).digest('hex').slice(0, 12)}`;
+  const own = process.getuid?.();
+  for (const parent of new Set([tmpdir(), '/tmp', '/var/tmp'])) {
+    const directory = join(parent, name);
+    if (`${directory}/.s.PGSQL.65535`.length > MAX_SOCKET_PATH) continue;
+    await mkdir(directory, { mode: 0o700 }).catch(() => undefined); // there already, or refused: the next lines find out
+    const found = await lstat(directory).catch(() => undefined);
+    if (found?.isDirectory() !== true || (found.uid !== own && found.uid !== account?.uid)) continue;
+    if (account !== undefined) await chown(directory, account.uid, account.gid);
+    if (canEnter(directory, account)) return directory;
+  }
+  throw new StartError(`No directory for PostgreSQL's socket can be made in ${tmpdir()} or /tmp.`);
+}
