@@ -14,6 +14,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'contract',
+          globalSetup: ['packages/testing/src/postgres-run.ts'],
           include: ['{packages,apps}/**/*.contract.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
@@ -24,6 +25,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'system',
+          globalSetup: ['packages/testing/src/postgres-run.ts'],
           include: ['{packages,apps,bench}/**/*.system.ts'],
           testTimeout: 180_000,
           hookTimeout: 120_000,
