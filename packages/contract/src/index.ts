@@ -5,3 +5,4 @@ export * from './messages.ts';
 export * from './events.ts';
 export * from './work.ts';
 export * from './link.ts';
+export * from './api/index.ts';

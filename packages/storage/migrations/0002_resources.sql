@@ -36,9 +36,9 @@ create table org_members (
 create index org_members_user on org_members (user_id);
 
 insert into organizations (id, name) values ('00000000-0000-0000-0000-000000000001', 'Default');
-insert into users (id, email, name) values ('00000000-0000-0000-0000-000000000001', 'anonymous@localhost', 'Anonymous');
+insert into users (id, email, name) values ('00000000-0000-0000-0000-000000000001', 'anonymous@local', 'Anonymous');
 insert into org_members (org_id, user_id, role)
-  values ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', 'owner');
+  values ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000001', 'admin');
 
 -- The key chain of an organization: its own keys, each wrapped by the key-encryption key named in the wrapped value.
 -- The newest encrypts, all decrypt.
@@ -204,3 +204,7 @@ create table models (
 );
 create unique index models_name on models (provider_id, model_id) where deleted_at is null;
 create index models_list on models (org_id, provider_id, id) where deleted_at is null;
+
+-- Where turns begin and end, for the views of turns and for what a session shows of its last one. Two entries per turn.
+create index events_turns on events (session_id, seq)
+  where type in ('turn.started', 'turn.completed', 'turn.failed', 'turn.cancelled', 'turn.sealed');
