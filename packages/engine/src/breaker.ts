@@ -32,7 +32,7 @@ export const CLOSED: Breaker = Object.freeze({ state: 'closed', failuresMs: [], 
  * half_open  admit, no probe           this lease is the probe
  * half_open  probe succeeds            successes + 1; closed at the threshold
  * half_open  probe fails               open again
- * half_open  probe's lease ends        no probe
+ * half_open  probe's lease ends        no probe: the row's reader finds its token leased to nobody
  */
 
 export type Admission = { admitted: true; next: Breaker | null } | { admitted: false; retryInMs: number };
@@ -70,9 +70,4 @@ function failClosed(breaker: Breaker, nowMs: number, policy: BreakerPolicy): Bre
   const failuresMs = [...breaker.failuresMs.filter((at) => at > nowMs - policy.windowMs), nowMs];
   if (failuresMs.length < policy.failureThreshold) return { ...breaker, failuresMs };
   return { state: 'open', failuresMs, successes: 0, openedMs: nowMs, probeToken: null };
-}
-
-/** The probe's lease ended in whatever way without a result: another lease may probe. Null when it was not the probe. */
-export function releaseProbe(breaker: Breaker, token: string): Breaker | null {
-  return breaker.state === 'half_open' && breaker.probeToken === token ? { ...breaker, probeToken: null } : null;
 }

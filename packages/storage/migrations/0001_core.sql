@@ -173,6 +173,8 @@ create index leases_workflow on leases (workflow_id);
 create index leases_holder on leases (instance_id, attachment);
 create index leases_deadline on leases (deadline);
 create index leases_org on leases (org_id);
+create index leases_token on leases (token);
+create index leases_worker on leases (worker_id);
 
 create table timers (
   id uuid primary key,
@@ -182,10 +184,13 @@ create table timers (
   session_id uuid not null,
   workflow_id uuid not null,
   ref text,
+  -- Key of the circuit breaker that parked the task.
+  breaker text,
   payload jsonb not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 create index timers_due on timers (due_at);
 create index timers_workflow on timers (workflow_id);
+create index timers_breaker on timers (breaker, due_at) where breaker is not null;
 
 -- Insert-only notes to a workflow, consumed under its head.
 create table signals (

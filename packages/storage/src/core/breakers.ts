@@ -4,11 +4,9 @@ import type { Database, Queryable, Statement } from '../database.ts';
 
 const READ: Statement = {
   name: 'breaker_read',
-  text: `select key, state, failures, success_count, opened_at, probe_token, engine_now() as now from circuit_breakers where key = $1 for update`,
-};
-const LIST_OPEN: Statement = {
-  name: 'breakers_not_closed',
-  text: `select key, state, failures, success_count, opened_at, probe_token, engine_now() as now from circuit_breakers where state <> 'closed'`,
+  text: `select key, state, failures, success_count, opened_at, engine_now() as now,
+    case when exists (select 1 from leases l where l.token = b.probe_token) then probe_token end as probe_token
+    from circuit_breakers b where key = $1 for update`,
 };
 const INSERT: Statement = {
   name: 'breaker_insert',
@@ -42,14 +40,9 @@ function fromRow(row: BreakerRow): Breaker {
   };
 }
 
-/** Keys of the breakers that are not closed; a reason step looks its own up only when this is not empty. */
-export async function breakersNotClosed(db: Queryable): Promise<Set<string>> {
-  return new Set((await db.run<BreakerRow>(LIST_OPEN)).map((row) => row.key));
-}
-
 /**
  * Runs a pure decision on one breaker with its row locked. The decision gives what to write (null: nothing) and an answer.
- * `nowMs` is the database's clock.
+ * `nowMs` is the database's clock. A probe whose lease has ended counts as none.
  */
 export function withBreaker<T>(
   db: Database,

@@ -59,7 +59,7 @@ export interface CompleteCommand {
 export type CompleteBranch = 'only' | 'last' | 'steered';
 
 export type CompleteResult =
-  | { verdict: 'ok'; branch: CompleteBranch; events: DurableEvent[] }
+  | { verdict: 'ok'; branch: CompleteBranch; revision: number; events: DurableEvent[] }
   /** Completed before with this token; nothing was written now. */
   | { verdict: 'repeated' }
   | { verdict: 'lost' | 'ended' | 'conflict' };
@@ -83,7 +83,7 @@ export async function completeStep(db: Queryable, command: CompleteCommand): Pro
   ]);
   const [first] = rows;
   if (first !== undefined && first.verdict === 'ok') {
-    return { verdict: 'ok', branch: first.branch, events: writtenEvents(command.sessionId, rows) };
+    return { verdict: 'ok', branch: first.branch, revision: first.revision + 1, events: writtenEvents(command.sessionId, rows) };
   }
   if (first === undefined || first.verdict === 'lost') {
     const answers = await db.run(FIND_ANSWER, [command.token]);

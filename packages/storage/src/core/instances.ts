@@ -19,6 +19,7 @@ const BEAT: Statement = {
      exists (select 1 from ready where start_by < engine_now()) as ready_overdue,
      exists (select 1 from leases l where not exists (select 1 from instances i where i.id = l.instance_id and i.lost_at is null)) as leases_orphaned,
      array(select distinct p.pool from (values ('reason'), ('tool')) p(pool) where exists (select 1 from ready r where r.pool = p.pool)) as ready_pools,
+     array(select key from circuit_breakers where state <> 'closed') as breakers,
      (select extract(epoch from min(due_at) - engine_now()) * 1000 from timers where due_at < engine_now() + interval '2500 milliseconds') as next_timer_ms`,
 };
 
@@ -55,6 +56,8 @@ export interface BeatResult {
   readyOverdue: boolean;
   leasesOrphaned: boolean;
   readyPools: Pool[];
+  /** Keys of the circuit breakers that are not closed. */
+  breakers: string[];
   /** Milliseconds until the next timer within the coming beat, or null. */
   nextTimerMs: number | null;
 }
@@ -76,6 +79,7 @@ export async function beat(db: Queryable, at: { id: Uuid; hintNo: number }): Pro
     ready_overdue: boolean;
     leases_orphaned: boolean;
     ready_pools: Pool[];
+    breakers: string[];
     next_timer_ms: string | number | null;
   }
   const [row] = await db.run<BeatRow>(BEAT, [at.id, at.hintNo]);
@@ -88,6 +92,7 @@ export async function beat(db: Queryable, at: { id: Uuid; hintNo: number }): Pro
     readyOverdue: row.ready_overdue,
     leasesOrphaned: row.leases_orphaned,
     readyPools: row.ready_pools,
+    breakers: row.breakers,
     nextTimerMs: row.next_timer_ms === null ? null : Math.max(0, Number(row.next_timer_ms)),
   };
 }

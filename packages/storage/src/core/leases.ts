@@ -1,4 +1,4 @@
-import type { Pool, Uuid } from '@everruns/contract';
+import type { PlannedCall, Pool, Uuid } from '@everruns/contract';
 import type { CallEffect, TaskError, TaskPayload } from '@everruns/engine';
 import type { Queryable, Statement } from '../database.ts';
 
@@ -96,8 +96,8 @@ const REQUEUE: Statement = {
    select l.task_id, l.org_id, l.session_id, l.workflow_id, l.pool, l.priority, l.attempt, $5, $6, l.step, l.call_id, l.effect, l.payload, l.checkpoint
    from l where $7::int <= 0),
  t as (
-   insert into timers (id, due_at, kind, org_id, session_id, workflow_id, ref, payload)
-   select l.task_id, engine_now() + $7::int * interval '1 millisecond', 'task', l.org_id, l.session_id, l.workflow_id, l.call_id,
+   insert into timers (id, due_at, kind, org_id, session_id, workflow_id, ref, breaker, payload)
+   select l.task_id, engine_now() + $7::int * interval '1 millisecond', 'task', l.org_id, l.session_id, l.workflow_id, l.call_id, $9,
      jsonb_build_object('pool', l.pool, 'priority', l.priority, 'attempt', l.attempt, 'losses', $5::int, 'failures', $6::int, 'step', l.step, 'call_id', l.call_id,
        'effect', l.effect, 'payload', l.payload || $8::jsonb, 'checkpoint', l.checkpoint)
    from l where $7::int > 0)
@@ -111,6 +111,8 @@ export interface RequeueCommand {
   delayMs: number;
   /** Kept with the task, for the dead letter. */
   errors?: TaskError[];
+  /** The circuit breaker that parks it. */
+  breaker?: string;
 }
 
 /** Lease back to ready, or to a timer; needs no head. False when the lease has changed hands since it was read. */
@@ -125,6 +127,7 @@ export async function requeueLease(db: Queryable, command: RequeueCommand): Prom
     command.failures,
     Math.round(command.delayMs),
     JSON.stringify(command.errors === undefined ? {} : { errors: command.errors }),
+    command.breaker ?? null,
   ]);
   return rows.length > 0;
 }
@@ -162,4 +165,32 @@ const TAKE_READY: Statement = {
 /** Takes a task out of the queue for good; false when a claim was faster. */
 export async function takeReady(db: Queryable, taskId: Uuid): Promise<boolean> {
   return (await db.run(TAKE_READY, [taskId])).length > 0;
+}
+
+const WORKFLOWS: Statement = {
+  name: 'workflows_by_id',
+  text: `select id, state, revision, version from workflows where id = any($1::uuid[])`,
+};
+
+export interface WorkflowSnapshot {
+  id: Uuid;
+  state: unknown;
+  revision: number;
+  version: number;
+}
+
+/** States of the workflows whose leases were adopted; checked again by the completion. */
+export function workflowsById(db: Queryable, ids: readonly Uuid[]): Promise<WorkflowSnapshot[]> {
+  return db.run<WorkflowSnapshot & Record<string, unknown>>(WORKFLOWS, [ids]);
+}
+
+const STEP_CALLS: Statement = {
+  name: 'calls_of_step',
+  text: `select call_id, plan from tool_calls where workflow_id = $1 and step = $2 order by position`,
+};
+
+/** The calls of one step in full, by id. They never change, so no lock is needed. */
+export async function callsOfStep(db: Queryable, at: { workflowId: Uuid; step: number }): Promise<Map<string, PlannedCall>> {
+  const rows = await db.run<{ call_id: string; plan: PlannedCall }>(STEP_CALLS, [at.workflowId, at.step]);
+  return new Map(rows.map((row) => [row.call_id, row.plan]));
 }

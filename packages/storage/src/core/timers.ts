@@ -4,7 +4,14 @@ import type { Queryable, Statement } from '../database.ts';
 const MOVE_TASKS: Statement = {
   name: 'move_due_tasks',
   text: `with t as (
-   delete from timers where id in (select id from timers where due_at <= engine_now() and kind = 'task' order by due_at limit $1 for update skip locked)
+   delete from timers where id in (
+     select t.id from timers t where t.due_at <= engine_now() and t.kind = 'task' and (t.breaker is null or (
+       not exists (select 1 from circuit_breakers b where b.key = t.breaker and (
+         (b.state = 'open' and b.opened_at + interval '30 seconds' > engine_now())
+         or (b.state = 'half_open' and exists (select 1 from leases l where l.token = b.probe_token))))
+       and (not exists (select 1 from circuit_breakers b where b.key = t.breaker and b.state <> 'closed')
+         or t.id = (select f.id from timers f where f.breaker = t.breaker and f.due_at <= engine_now() order by f.due_at, f.id limit 1))))
+     order by t.due_at limit $1 for update of t skip locked)
    returning id, org_id, session_id, workflow_id, payload),
  r as (
    insert into ready (id, org_id, session_id, workflow_id, pool, priority, attempt, losses, failures, step, call_id, effect, payload, checkpoint)
@@ -25,7 +32,10 @@ const DROP_STALE: Statement = {
   text: `delete from timers t where t.workflow_id = $1`,
 };
 
-/** Moves the tasks that are due from `timers` to `ready`; the pools they went to. */
+/**
+ * Moves the tasks that are due from `timers` to `ready`; the pools they went to. Of the tasks parked by one circuit breaker none moves while it
+ * is open or probing, one as its probe, and all when it has closed.
+ */
 export async function moveDueTasks(db: Queryable, limit: number): Promise<Pool[]> {
   return (await db.run<{ pool: Pool }>(MOVE_TASKS, [limit])).map((row) => row.pool);
 }
