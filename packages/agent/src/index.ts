@@ -1,1 +1,13 @@
 export * from './model.ts';
+export * from './capability.ts';
+export * from './clock.ts';
+export * from './step.ts';
+export * from './config/layers.ts';
+export * from './config/runtime-agent.ts';
+export * from './config/system-prompt.ts';
+export { buildTranscript, type Transcript } from './transcript/transcript.ts';
+export { modelRetryDelay, MAX_MODEL_RETRIES } from './reason/retry.ts';
+export { runReasonStep, STALL_TIMEOUT_MS, type ReasonDeps, type ReasonTask } from './reason/reason-step.ts';
+export { executeTool, type ToolExecution, type ToolHooks, type ToolRequest } from './tools/execute-tool.ts';
+export { MAX_RESULT_BYTES } from './tools/limit-result.ts';
+export { runToolStep, type ExecutionHooks, type ToolDeps, type ToolExecutor, type ToolTask } from './tools/tool-step.ts';

@@ -1,0 +1,118 @@
+import type { ErrorDisclosure, ToolDefinition } from '@everruns/contract';
+import type { Json } from './model.ts';
+
+/**
+ * A capability adds prompt text and tools to an agent. It is data plus pure code: what reaches outside happens in `execute`, which
+ * never runs on a worker's main thread.
+ */
+
+export type JsonObject = Record<string, Json>;
+
+/** `coming_soon` and `retired` ones are listed but contribute nothing. */
+export type CapabilityStatus = 'available' | 'coming_soon' | 'deprecated' | 'retired';
+export type RiskLevel = 'low' | 'medium' | 'high';
+
+/** What the model, people and the engine need to know about a tool. */
+export interface ToolSpec {
+  name: string;
+  description: string;
+  /** JSON Schema of the arguments; its type is `object`. */
+  parameters: JsonObject;
+  display_name?: string;
+  category?: string;
+  hints?: NonNullable<ToolDefinition['hints']>;
+  /** One line for people; `{name}` or `{name|otherwise}` stands for an argument. */
+  narration?: { present: string; past: string };
+  /** Milliseconds that one call may take; default 300,000. */
+  timeoutMs?: number;
+}
+
+/** What the catalogue shows. Static: the same for every session and configuration. */
+export interface CapabilityInfo {
+  id: string;
+  name: string;
+  description: string;
+  status: CapabilityStatus;
+  category?: string;
+  icon?: string;
+  risk_level: RiskLevel;
+  /** JSON Schema of the configuration; absent when there is none. */
+  config_schema?: JsonObject;
+  tools: ToolSpec[];
+  /** Prompt text with the default configuration, for the catalogue. */
+  system_prompt?: string;
+  /** Switches of a user interface, e.g. `file_system`. */
+  features: string[];
+  /** Ids of capabilities that come along. */
+  dependencies: string[];
+}
+
+export interface ResolveContext {
+  session_id: string;
+  org_id: string;
+  locale?: string;
+}
+
+/** What a capability contributes with one configuration. */
+export interface ResolvedCapability {
+  prompt?: string;
+  tools: Tool[];
+  /** How much of a failure people see; the last one in fold order decides. */
+  error_disclosure?: ErrorDisclosure;
+}
+
+export interface Capability {
+  info: CapabilityInfo;
+  /** Why a configuration is refused, or null; asked before it is stored. */
+  checkConfig?(config: JsonObject): string | null;
+  resolve(config: JsonObject, ctx: ResolveContext): ResolvedCapability | Promise<ResolvedCapability>;
+}
+
+export interface Tool {
+  definition: ToolSpec;
+  execute(args: JsonObject, ctx: ToolContext): ToolResult | Promise<ToolResult>;
+}
+
+export interface ToolContext {
+  /** Aborts when the call is cancelled or out of time; a tool that goes on is stopped by force. */
+  signal: AbortSignal;
+  session_id: string;
+  org_id: string;
+  turn_id: string;
+  tool_call_id: string;
+  /** To be sent with every outgoing request; the same on every attempt of this call. */
+  idempotency_key: string;
+  attempt: number;
+  locale?: string;
+  now(): Date;
+  /** Tells people how far the call is. */
+  progress(message: string): void;
+}
+
+/** A value, an error that the model is meant to read, or a fault of ours that it must not see. */
+export type ToolResult = { kind: 'success'; value: Json } | { kind: 'error'; text: string } | { kind: 'internal'; cause: unknown };
+
+export function toolSuccess(value: Json): ToolResult {
+  return { kind: 'success', value };
+}
+
+export function toolError(text: string): ToolResult {
+  return { kind: 'error', text };
+}
+
+export interface CapabilityRegistry {
+  get(id: string): Capability | undefined;
+  /** In the order of registration. */
+  list(): readonly Capability[];
+}
+
+/** Throws when two capabilities have one id: which of them would run must not depend on order. */
+export function createCapabilityRegistry(capabilities: readonly Capability[]): CapabilityRegistry {
+  const byId = new Map<string, Capability>();
+  for (const capability of capabilities) {
+    if (byId.has(capability.info.id)) throw new Error(`two capabilities have the id "${capability.info.id}"`);
+    byId.set(capability.info.id, capability);
+  }
+  const all = [...byId.values()];
+  return { get: (id) => byId.get(id), list: () => all };
+}

@@ -1,0 +1,171 @@
+import type { InStepEvent } from '@everruns/contract';
+import type { Clock } from '../clock.ts';
+import type { ModelPart, ReplayState } from '../model.ts';
+import { present } from '../objects.ts';
+import type { ReplayPart } from '../transcript/replay.ts';
+import type { StepOutput } from './step-output.ts';
+
+type Part<T extends ModelPart['type']> = Extract<ModelPart, { type: T }>;
+
+/** A tool call as the model wrote it. */
+export interface RawCall {
+  id: string;
+  name: string;
+  arguments: string;
+  replay?: ReplayState;
+}
+
+/** What the events of an answer say about where they come from. */
+export interface AnswerLabels {
+  turnId: string;
+  messageId: string;
+  iteration: number;
+  model: string;
+  providerType: string;
+}
+
+/** Between blocks that the provider sends apart and people read as one text. */
+const BLOCK_GAP = '\n\n';
+
+/**
+ * Collects one answer and shows it while it comes in. Blocks of thinking that follow each other are one episode with one
+ * `reason.thinking.started` and `completed`.
+ */
+export class AnswerCollector {
+  text = '';
+  thinking = '';
+  readonly calls: RawCall[] = [];
+  /** In the model's order; a call stands at the place where its index in `calls` is the count of call parts before it. */
+  readonly parts: ReplayPart[] = [];
+  responseId: string | undefined;
+  responseModel: string | undefined;
+  end: Part<'finish'> | undefined;
+  firstTextAtMs: number | undefined;
+  readonly #output: StepOutput;
+  readonly #clock: Clock;
+  readonly #labels: AnswerLabels;
+  #textStart: number | null = null;
+  #block: string | null = null;
+  #episodeStart: number | null = null;
+  #items: InStepEvent[] = [];
+
+  constructor(output: StepOutput, clock: Clock, labels: AnswerLabels) {
+    this.#output = output;
+    this.#clock = clock;
+    this.#labels = labels;
+  }
+
+  /** Once true, the call is not made again: what people saw stays. */
+  get hasOutput(): boolean {
+    return this.text !== '' || this.thinking !== '' || this.parts.length > 0;
+  }
+
+  accept(part: ModelPart): void {
+    switch (part.type) {
+      case 'response':
+        this.responseId = part.id ?? this.responseId;
+        this.responseModel = part.model ?? this.responseModel;
+        return;
+      case 'resumable':
+        return;
+      case 'text':
+        return this.#onText(part.delta);
+      case 'text_end':
+        return this.#onTextEnd(part.replay);
+      case 'reasoning':
+        return this.#onReasoning(part.delta);
+      case 'reasoning_end':
+        return this.#onReasoningEnd(part);
+      case 'tool_call':
+        return this.#onToolCall(part);
+      case 'finish':
+        this.end = part;
+        return this.close();
+    }
+  }
+
+  /** Ends whatever is open; also after a failure, so that every start has its end. */
+  close(): void {
+    this.#endText();
+    this.#endThinking();
+  }
+
+  #onText(delta: string): void {
+    if (delta === '') return;
+    this.#endThinking();
+    if (this.text === '') {
+      this.firstTextAtMs = this.#clock.nowMs();
+      const { turnId, messageId, iteration, model } = this.#labels;
+      this.#output.record({ type: 'output.message.started', data: { turn_id: turnId, message_id: messageId, iteration, model } });
+    }
+    if (this.#textStart === null) {
+      const gap = this.text === '' || /\s$/.test(this.text) ? '' : BLOCK_GAP;
+      this.#textStart = this.text.length + gap.length;
+      this.#appendText(gap);
+    }
+    this.#appendText(delta);
+  }
+
+  #appendText(delta: string): void {
+    if (delta === '') return;
+    this.text += delta;
+    this.#output.write('output', delta);
+  }
+
+  #onTextEnd(replay: ReplayState | undefined): void {
+    if (this.#textStart !== null) return this.#endText(replay);
+    // Some wires close the text after the calls that followed it.
+    const last = this.parts.findLast((part) => part.type === 'text');
+    if (last !== undefined && replay !== undefined) last.replay ??= replay;
+  }
+
+  #endText(replay?: ReplayState): void {
+    if (this.#textStart === null) return;
+    this.parts.push({ type: 'text', start: this.#textStart, end: this.text.length, ...present({ replay }) });
+    this.#textStart = null;
+  }
+
+  #onReasoning(delta: string): void {
+    if (delta === '') return;
+    this.#endText();
+    const gap = this.#block === null && this.thinking !== '' ? BLOCK_GAP : '';
+    if (this.#episodeStart === null) {
+      this.#episodeStart = this.thinking.length + gap.length;
+      this.#output.record({ type: 'reason.thinking.started', data: { turn_id: this.#labels.turnId, model: this.#labels.model } });
+    }
+    this.#block = (this.#block ?? '') + delta;
+    this.thinking += gap + delta;
+    this.#output.write('thinking', gap + delta);
+  }
+
+  #onReasoningEnd({ replay, itemId }: Part<'reasoning_end'>): void {
+    const text = this.#block ?? '';
+    this.#block = null;
+    if (text !== '' || replay !== undefined) this.parts.push({ type: 'reasoning', text, ...present({ replay }) });
+    if (itemId === undefined) return;
+    const { turnId, providerType, model } = this.#labels;
+    const summary = text === '' ? undefined : [text];
+    this.#items.push({
+      type: 'reason.item',
+      data: present({ turn_id: turnId, provider: providerType, item_id: itemId, model, summary }),
+    });
+  }
+
+  #endThinking(): void {
+    if (this.#block !== null) this.#onReasoningEnd({ type: 'reasoning_end' });
+    if (this.#episodeStart !== null) {
+      this.#output.flush('thinking');
+      const thinking = this.thinking.slice(this.#episodeStart);
+      this.#episodeStart = null;
+      this.#output.record({ type: 'reason.thinking.completed', data: { turn_id: this.#labels.turnId, thinking } });
+    }
+    for (const item of this.#items) this.#output.attach(item);
+    this.#items = [];
+  }
+
+  #onToolCall({ id, name, arguments: text, replay }: Part<'tool_call'>): void {
+    this.close();
+    this.calls.push({ id, name, arguments: text, ...present({ replay }) });
+    this.parts.push({ type: 'tool_call', id, ...present({ replay }) });
+  }
+}

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import type { RuntimeTool } from '../config/runtime-agent.ts';
+import { planCalls } from './planned-calls.ts';
+
+const tools: RuntimeTool[] = [
+  {
+    spec: {
+      name: 'send',
+      description: 'Sends',
+      parameters: { type: 'object' },
+      display_name: 'Send mail',
+      hints: { concurrency_class: 'mail' },
+      narration: { present: 'Sending to {to|somebody}', past: 'Sent to {to|somebody}' },
+      timeoutMs: 5_000,
+    },
+    side: 'server',
+    effect: 'unsafe',
+    capability: { ref: 'mail', config: { k: 1 }, name: 'Mail' },
+  },
+  { spec: { name: 'pick', description: 'Picks', parameters: { type: 'object' } }, side: 'client', effect: 'unsafe' },
+];
+
+const plan = (calls: { id: string; name: string; arguments: string }[], taken: string[] = []) =>
+  planCalls({ calls, tools, takenIds: new Set(taken), stepId: 'step1' });
+
+describe('planCalls', () => {
+  it('carries what a tool task needs, so that it needs no configuration of its own', () => {
+    expect(plan([{ id: 'c1', name: 'send', arguments: '{"to":"Ada"}' }])).toEqual([
+      {
+        id: 'c1',
+        name: 'send',
+        arguments: { to: 'Ada' },
+        side: 'server',
+        effect: 'unsafe',
+        concurrency_class: 'mail',
+        display_name: 'Send mail',
+        narration: 'Sending to Ada',
+        completed_narration: 'Sent to Ada',
+        capability: { ref: 'mail', config: { k: 1 }, name: 'Mail' },
+        start_to_close_ms: 5_000,
+      },
+    ]);
+  });
+
+  it('leaves calls of client-side tools to the client', () => {
+    expect(plan([{ id: 'c1', name: 'pick', arguments: '' }])).toEqual([
+      { id: 'c1', name: 'pick', arguments: {}, side: 'client', effect: 'unsafe' },
+    ]);
+  });
+
+  it.each([
+    ['broken JSON', 'send', '{"to": "A', /^The arguments are not valid JSON \(.*\)\. Received: \{"to": "A\. Send the call again\.$/],
+    ['a list', 'send', '[1]', /^The arguments must be one JSON object, received: \[1\]$/],
+    ['a client-side tool with broken JSON', 'pick', '{', /^The arguments are not valid JSON/],
+    ['an unknown tool', 'sned', '{}', /^There is no tool named "sned"\. The tools are: send, pick\.$/],
+  ])('answers %s on the server, with the reason for the model', (_, name, text, problem) => {
+    const [call] = plan([{ id: 'c1', name, arguments: text }]);
+    expect(call).toMatchObject({ id: 'c1', name, arguments: {}, side: 'server', effect: 'readonly' });
+    expect(call?.problem).toMatch(problem);
+    expect(call).not.toHaveProperty('capability');
+  });
+
+  it('quotes only the beginning of long broken arguments', () => {
+    expect(plan([{ id: 'c1', name: 'send', arguments: `{${'x'.repeat(10_000)}` }])[0]?.problem?.length).toBeLessThan(500);
+  });
+
+  it('gives a new id to calls without one, with one of the session, or with one of the same answer', () => {
+    const calls = ['', 'old', 'new', 'new'].map((id) => ({ id, name: 'send', arguments: '{}' }));
+    expect(plan(calls, ['old']).map(({ id }) => id)).toEqual(['call_step1_0', 'call_step1_1', 'new', 'call_step1_3']);
+  });
+});

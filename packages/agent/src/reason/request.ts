@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import type { ReasonInput } from '@everruns/contract';
+import type { RuntimeAgent } from '../config/runtime-agent.ts';
+import type { ModelMessage, ModelRequest } from '../model.ts';
+import { present } from '../objects.ts';
+
+export function buildRequest(input: ReasonInput, agent: RuntimeAgent, messages: ModelMessage[]): ModelRequest {
+  const { controls } = input;
+  return {
+    messages,
+    tools: agent.tools.map(({ spec: { name, description, parameters } }) => ({ name, description, parameters })),
+    metadata: requestMetadata(input, agent),
+    ...present({
+      system: agent.systemPrompt === '' ? undefined : agent.systemPrompt,
+      parallelToolCalls: agent.parallelToolCalls,
+      reasoningEffort: controls.reasoning?.effort,
+      speed: controls.speed,
+      verbosity: controls.verbosity,
+    }),
+  };
+}
+
+/** The platform's own keys win over the embedder's. */
+function requestMetadata({ ids, layers, model }: ReasonInput, agent: RuntimeAgent): Record<string, string> {
+  return {
+    ...agent.embedderMetadata,
+    ...present({
+      session_id: ids.session_id,
+      turn_id: ids.turn_id,
+      exec_id: ids.exec_id,
+      org_id: ids.org_id,
+      harness_id: layers.findLast(({ tier }) => tier === 'harness')?.id,
+      agent_id: layers.findLast(({ tier }) => tier === 'agent')?.id,
+      model_id: model.model_id,
+    }),
+  };
+}
+
+/** Names the system prompt and tools of a request, so that they need to be stored only once per session. */
+export function promptHash(agent: RuntimeAgent): string {
+  const tools = agent.tools.map(({ spec: { name, description, parameters } }) => [name, description, parameters]);
+  return createHash('sha256')
+    .update(JSON.stringify([agent.systemPrompt, tools]))
+    .digest('hex');
+}

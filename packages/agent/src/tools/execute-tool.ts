@@ -1,0 +1,61 @@
+import type { CapabilityRegistry, JsonObject, ToolContext, ToolResult } from '../capability.ts';
+import { isRecord, present } from '../objects.ts';
+import { checkArguments } from './check-arguments.ts';
+import { limitError, limitJson } from './limit-result.ts';
+
+/** One call as it travels to where tools run; plain data. */
+export interface ToolRequest {
+  capability: { ref: string; config?: unknown };
+  tool: string;
+  arguments: unknown;
+  context: Omit<ToolContext, 'signal' | 'now' | 'progress'>;
+}
+
+/** How a call ended: serialised JSON for the model, or an error text for it; `fault` is for operators only. */
+export type ToolExecution = { status: 'success'; json: string } | { status: 'error'; error: string; fault?: string };
+
+export type ToolHooks = Pick<ToolContext, 'signal' | 'now' | 'progress'>;
+
+export const INTERNAL_ERROR = 'The tool failed because of an internal error.';
+
+/**
+ * Runs one call where it stands. Never rejects: what a tool throws is a fault of its own, told to the model in general words. Sizes are
+ * limited here, so that nobody else ever holds more.
+ */
+export async function executeTool(registry: CapabilityRegistry, request: ToolRequest, hooks: ToolHooks): Promise<ToolExecution> {
+  try {
+    return toExecution(await runTool(registry, request, hooks));
+  } catch (error) {
+    return internal(error);
+  }
+}
+
+async function runTool(registry: CapabilityRegistry, request: ToolRequest, hooks: ToolHooks): Promise<ToolResult> {
+  const { capability: ref, context } = request;
+  const capability = registry.get(ref.ref);
+  if (capability === undefined) return { kind: 'error', text: `The capability "${ref.ref}" of this tool is not available.` };
+  const config = isRecord(ref.config) ? (ref.config as JsonObject) : {};
+  const { session_id, org_id, locale } = context;
+  const { tools } = await capability.resolve(config, present({ session_id, org_id, locale }));
+  const tool = tools.find(({ definition }) => definition.name === request.tool);
+  if (tool === undefined) return { kind: 'error', text: `There is no tool named "${request.tool}".` };
+  const problems = checkArguments(tool.definition.parameters, request.arguments);
+  if (problems.length > 0) return { kind: 'error', text: `The arguments of ${request.tool} are not valid: ${problems.join('; ')}.` };
+  return tool.execute(request.arguments as JsonObject, { ...context, ...hooks });
+}
+
+function toExecution(result: ToolResult): ToolExecution {
+  switch (result.kind) {
+    case 'success':
+      return { status: 'success', json: limitJson(JSON.stringify(result.value ?? null)) };
+    case 'error':
+      return { status: 'error', error: limitError(result.text) };
+    case 'internal':
+      return internal(result.cause);
+  }
+}
+
+function internal(cause: unknown): ToolExecution {
+  const fault = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  return { status: 'error', error: INTERNAL_ERROR, fault };
+}
