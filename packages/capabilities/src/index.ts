@@ -1,1 +1,6 @@
-export {};
+import type { Capability } from '@everruns/agent/capability';
+import { currentTime } from './current-time/current-time.ts';
+import { statelessTodoList } from './stateless-todo-list/stateless-todo-list.ts';
+
+/** Every capability that comes with the product. */
+export const builtInCapabilities: readonly Capability[] = [currentTime, statelessTodoList];

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { createCapabilityRegistry } from '@everruns/agent/capability';
+import { builtInCapabilities } from './index.ts';
+
+const MAX_PROMPT_BYTES = 600;
+
+describe('built-in capabilities', () => {
+  it('have different ids', () => {
+    expect(createCapabilityRegistry(builtInCapabilities).list()).toHaveLength(builtInCapabilities.length);
+  });
+
+  it('have different tool names, object schemas, and the tools that they announce', async () => {
+    const names = new Set<string>();
+    for (const capability of builtInCapabilities) {
+      const { tools } = await capability.resolve({}, { session_id: 's', org_id: 'o' });
+      expect(tools.map(({ definition }) => definition)).toEqual(capability.info.tools);
+      for (const { definition } of tools) {
+        expect(names.has(definition.name)).toBe(false);
+        names.add(definition.name);
+        expect(definition.parameters.type).toBe('object');
+      }
+    }
+  });
+
+  it('stay within their share of the prompt', async () => {
+    for (const capability of builtInCapabilities) {
+      const { prompt } = await capability.resolve({}, { session_id: 's', org_id: 'o' });
+      expect(Buffer.byteLength(prompt ?? '')).toBeLessThanOrEqual(MAX_PROMPT_BYTES);
+    }
+  });
+});
