@@ -1,13 +1,18 @@
-import type { DurableEvent, Pool, TextStream, Uuid } from '@everruns/contract';
+import type { DurableEvent, Message, Pool, TextStream, Uuid } from '@everruns/contract';
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { Scope } from '../turns/port.ts';
 
-/** New text of an open message, as the instance that holds the writing worker's stream receives it. */
+/**
+ * New text of an open message, as the instance that holds the writing worker's stream receives it. A text begins with its `...started`
+ * event, whose sequence names it: another attempt, and another episode of thinking, has an event of its own and starts at offset 0.
+ */
 export interface TextDelta {
   sessionId: Uuid;
   turnId: Uuid;
   messageId: Uuid;
   attempt: number;
   stream: TextStream;
-  /** UTF-16 units of this attempt's text before `text`. */
+  /** UTF-16 units of this text before `text`, counted from its `...started` event. */
   offset: number;
   text: string;
   /** Sequence of the `...started` event of this text; it is committed before the first delta is handed over. */
@@ -18,6 +23,8 @@ export interface TextDelta {
 export interface CommitFeed {
   committed(sessionId: Uuid, events: readonly DurableEvent[]): void;
   delta(delta: TextDelta): void;
+  /** Text of an output message that is still open, as far as this instance knows it; a cancel keeps it in the log. */
+  openText(sessionId: Uuid, messageId: Uuid): string | null;
 }
 
 /** Wake-ups between instances. Sent after commit, coalesced, and only when another instance lives. */
@@ -26,6 +33,9 @@ export interface ReadyHints {
   announce(pools: readonly Pool[]): void;
   /** Another instance announced tasks, or hints may have been lost: look once. */
   onReady(listener: (pools: readonly Pool[]) => void): () => void;
+  /** Leases that other instances hold are gone (a cancel): their holders should hear of it. */
+  announceCancelled(tokens: readonly Uuid[]): void;
+  onCancelled(listener: (tokens: readonly Uuid[]) => void): () => void;
 }
 
 /** The other instances, as the beat loop sees them. */
@@ -39,4 +49,99 @@ export interface Peers {
   setHintNumber(n: number): void;
   /** Last hint numbers of the live peers as of the last beat. */
   hintNumbers(): ReadonlyMap<Uuid, number>;
+}
+
+/** Time as a parameter. */
+export interface StreamClock {
+  /** Monotonic milliseconds. */
+  nowMs(): number;
+  date(): Date;
+  /** Calls back once after `delayMs`; the returned function prevents it. */
+  after(delayMs: number, callback: () => void): () => void;
+}
+
+export interface StreamConfig {
+  /** Streams of this installation, of one organization, of one session; 0 = no limit. The first two are divided by `expectedInstances`. */
+  globalMax: number;
+  perOrgMax: number;
+  perSessionMax: number;
+  expectedInstances: number;
+  /** A stream ends after 80 to 100 % of this, so that no proxy holds a stale one. */
+  cycleMs: number;
+  heartbeatMs: number;
+  /** A client that has not taken this many bytes when another frame is due is dropped. */
+  clientBufferBytes: number;
+  /** The last events of a session that is watched here: at most so many, at most so many bytes. */
+  ringEvents: number;
+  ringBytes: number;
+  /** Replays that read from the database at a time. */
+  replays: number;
+  /** New text travels to the other instances at most this often. */
+  textFlushMs: number;
+  /** Most text of open messages that is kept, in UTF-16 units; beyond it the text nobody watches is let go. */
+  openTextUnits: number;
+}
+
+export const DEFAULT_STREAM_CONFIG: StreamConfig = {
+  globalMax: 10_000,
+  perOrgMax: 1_000,
+  perSessionMax: 5,
+  expectedInstances: 1,
+  cycleMs: 300_000,
+  heartbeatMs: 30_000,
+  clientBufferBytes: 1_048_576,
+  ringEvents: 256,
+  ringBytes: 1_048_576,
+  replays: 8,
+  textFlushMs: 20,
+  openTextUnits: 67_108_864,
+};
+
+export interface StreamRouteOptions {
+  /** In which organization the request acts; throws when it may not. */
+  scopeOf(request: FastifyRequest): Scope | Promise<Scope>;
+}
+
+export interface TurnWait {
+  scope: Scope;
+  sessionId: Uuid;
+  /** Sequence of the `input.message` whose turn is waited for. */
+  sequence: number;
+  timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+/** How the turn that took up a message ended. */
+export interface TurnEnd {
+  status: 'completed' | 'failed';
+  type: 'turn.completed' | 'turn.failed' | 'turn.cancelled' | 'turn.sealed';
+  turnId: string;
+  /** What the agent said after the message, oldest first. */
+  messages: Message[];
+  error?: string;
+}
+
+export interface StreamStats {
+  streams: number;
+  watchedSessions: number;
+  replaysWaiting: number;
+  ringBytes: number;
+  openTexts: number;
+  droppedSlow: number;
+  resyncs: number;
+}
+
+/** The event pipeline of one instance. */
+export interface Streams {
+  readonly feed: CommitFeed;
+  readonly readyHints: ReadyHints;
+  /** `GET /v1/sessions/{id}/sse`, `/events` and `/events/summary`. */
+  readonly routes: FastifyPluginAsync<StreamRouteOptions>;
+  /** Null when the time is up first. Counts as a stream: throws `too_many_streams`. Throws `not_found` when the session is (or gets) removed. */
+  waitForTurn(wait: TurnWait): Promise<TurnEnd | null>;
+  stats(): StreamStats;
+  /** Settles when this instance hears the others. */
+  listening(): Promise<void>;
+  /** Ends every stream with `disconnecting`, and then all the rest. */
+  close(): Promise<void>;
 }

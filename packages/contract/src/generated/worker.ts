@@ -324,10 +324,10 @@ export const WorkerMessage: MessageFns<WorkerMessage> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<WorkerMessage>, I>>(base?: I): WorkerMessage {
-    return WorkerMessage.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<WorkerMessage>): WorkerMessage {
+    return WorkerMessage.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<WorkerMessage>, I>>(object: I): WorkerMessage {
+  fromPartial(object: DeepPartial<WorkerMessage>): WorkerMessage {
     const message = createBaseWorkerMessage();
     switch (object.kind?.$case) {
       case "hello": {
@@ -500,10 +500,10 @@ export const Hello: MessageFns<Hello> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Hello>, I>>(base?: I): Hello {
-    return Hello.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Hello>): Hello {
+    return Hello.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Hello>, I>>(object: I): Hello {
+  fromPartial(object: DeepPartial<Hello>): Hello {
     const message = createBaseHello();
     message.workerId = object.workerId ?? "";
     message.bootId = object.bootId ?? "";
@@ -572,10 +572,10 @@ export const Held: MessageFns<Held> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Held>, I>>(base?: I): Held {
-    return Held.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Held>): Held {
+    return Held.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Held>, I>>(object: I): Held {
+  fromPartial(object: DeepPartial<Held>): Held {
     const message = createBaseHeld();
     message.taskId = object.taskId ?? "";
     message.token = object.token ?? "";
@@ -639,10 +639,10 @@ export const Slots: MessageFns<Slots> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Slots>, I>>(base?: I): Slots {
-    return Slots.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Slots>): Slots {
+    return Slots.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Slots>, I>>(object: I): Slots {
+  fromPartial(object: DeepPartial<Slots>): Slots {
     const message = createBaseSlots();
     message.pool = object.pool ?? "";
     message.capacity = object.capacity ?? 0;
@@ -717,10 +717,10 @@ export const Beat: MessageFns<Beat> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Beat>, I>>(base?: I): Beat {
-    return Beat.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Beat>): Beat {
+    return Beat.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Beat>, I>>(object: I): Beat {
+  fromPartial(object: DeepPartial<Beat>): Beat {
     const message = createBaseBeat();
     message.n = object.n ?? 0;
     message.loopDelayMs = object.loopDelayMs ?? 0;
@@ -807,10 +807,10 @@ export const Complete: MessageFns<Complete> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Complete>, I>>(base?: I): Complete {
-    return Complete.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Complete>): Complete {
+    return Complete.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Complete>, I>>(object: I): Complete {
+  fromPartial(object: DeepPartial<Complete>): Complete {
     const message = createBaseComplete();
     message.taskId = object.taskId ?? "";
     message.token = object.token ?? "";
@@ -898,10 +898,10 @@ export const Append: MessageFns<Append> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Append>, I>>(base?: I): Append {
-    return Append.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Append>): Append {
+    return Append.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Append>, I>>(object: I): Append {
+  fromPartial(object: DeepPartial<Append>): Append {
     const message = createBaseAppend();
     message.taskId = object.taskId ?? "";
     message.token = object.token ?? "";
@@ -1033,10 +1033,10 @@ export const Delta: MessageFns<Delta> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Delta>, I>>(base?: I): Delta {
-    return Delta.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Delta>): Delta {
+    return Delta.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Delta>, I>>(object: I): Delta {
+  fromPartial(object: DeepPartial<Delta>): Delta {
     const message = createBaseDelta();
     message.taskId = object.taskId ?? "";
     message.token = object.token ?? "";
@@ -1128,10 +1128,10 @@ export const Checkpoint: MessageFns<Checkpoint> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Checkpoint>, I>>(base?: I): Checkpoint {
-    return Checkpoint.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Checkpoint>): Checkpoint {
+    return Checkpoint.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Checkpoint>, I>>(object: I): Checkpoint {
+  fromPartial(object: DeepPartial<Checkpoint>): Checkpoint {
     const message = createBaseCheckpoint();
     message.taskId = object.taskId ?? "";
     message.token = object.token ?? "";
@@ -1197,10 +1197,10 @@ export const Release: MessageFns<Release> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Release>, I>>(base?: I): Release {
-    return Release.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Release>): Release {
+    return Release.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Release>, I>>(object: I): Release {
+  fromPartial(object: DeepPartial<Release>): Release {
     const message = createBaseRelease();
     message.leases = object.leases?.map((e) => Held.fromPartial(e)) || [];
     message.reason = object.reason ?? "";
@@ -1242,10 +1242,10 @@ export const Draining: MessageFns<Draining> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Draining>, I>>(base?: I): Draining {
-    return Draining.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Draining>): Draining {
+    return Draining.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Draining>, I>>(_: I): Draining {
+  fromPartial(_: DeepPartial<Draining>): Draining {
     const message = createBaseDraining();
     return message;
   },
@@ -1307,10 +1307,10 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Heartbeat>, I>>(base?: I): Heartbeat {
-    return Heartbeat.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Heartbeat>): Heartbeat {
+    return Heartbeat.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Heartbeat>, I>>(object: I): Heartbeat {
+  fromPartial(object: DeepPartial<Heartbeat>): Heartbeat {
     const message = createBaseHeartbeat();
     message.taskId = object.taskId ?? "";
     message.token = object.token ?? "";
@@ -1442,10 +1442,10 @@ export const ServerMessage: MessageFns<ServerMessage> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<ServerMessage>, I>>(base?: I): ServerMessage {
-    return ServerMessage.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<ServerMessage>): ServerMessage {
+    return ServerMessage.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<ServerMessage>, I>>(object: I): ServerMessage {
+  fromPartial(object: DeepPartial<ServerMessage>): ServerMessage {
     const message = createBaseServerMessage();
     switch (object.kind?.$case) {
       case "welcome": {
@@ -1568,10 +1568,10 @@ export const Welcome: MessageFns<Welcome> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Welcome>, I>>(base?: I): Welcome {
-    return Welcome.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Welcome>): Welcome {
+    return Welcome.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Welcome>, I>>(object: I): Welcome {
+  fromPartial(object: DeepPartial<Welcome>): Welcome {
     const message = createBaseWelcome();
     message.instanceId = object.instanceId ?? "";
     message.held = object.held?.map((e) => e) || [];
@@ -1625,10 +1625,10 @@ export const Assign: MessageFns<Assign> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Assign>, I>>(base?: I): Assign {
-    return Assign.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Assign>): Assign {
+    return Assign.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Assign>, I>>(object: I): Assign {
+  fromPartial(object: DeepPartial<Assign>): Assign {
     const message = createBaseAssign();
     message.task = (object.task !== undefined && object.task !== null) ? Task.fromPartial(object.task) : undefined;
     return message;
@@ -1790,10 +1790,10 @@ export const Task: MessageFns<Task> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Task>, I>>(base?: I): Task {
-    return Task.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Task>): Task {
+    return Task.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Task>, I>>(object: I): Task {
+  fromPartial(object: DeepPartial<Task>): Task {
     const message = createBaseTask();
     message.taskId = object.taskId ?? "";
     message.token = object.token ?? "";
@@ -1887,10 +1887,10 @@ export const Completed: MessageFns<Completed> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Completed>, I>>(base?: I): Completed {
-    return Completed.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Completed>): Completed {
+    return Completed.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Completed>, I>>(object: I): Completed {
+  fromPartial(object: DeepPartial<Completed>): Completed {
     const message = createBaseCompleted();
     message.taskId = object.taskId ?? "";
     message.token = object.token ?? "";
@@ -1992,10 +1992,10 @@ export const Appended: MessageFns<Appended> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Appended>, I>>(base?: I): Appended {
-    return Appended.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Appended>): Appended {
+    return Appended.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Appended>, I>>(object: I): Appended {
+  fromPartial(object: DeepPartial<Appended>): Appended {
     const message = createBaseAppended();
     message.token = object.token ?? "";
     message.n = object.n ?? 0;
@@ -2072,10 +2072,10 @@ export const Checkpointed: MessageFns<Checkpointed> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Checkpointed>, I>>(base?: I): Checkpointed {
-    return Checkpointed.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Checkpointed>): Checkpointed {
+    return Checkpointed.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Checkpointed>, I>>(object: I): Checkpointed {
+  fromPartial(object: DeepPartial<Checkpointed>): Checkpointed {
     const message = createBaseCheckpointed();
     message.token = object.token ?? "";
     message.n = object.n ?? 0;
@@ -2140,10 +2140,10 @@ export const Cancel: MessageFns<Cancel> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Cancel>, I>>(base?: I): Cancel {
-    return Cancel.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Cancel>): Cancel {
+    return Cancel.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Cancel>, I>>(object: I): Cancel {
+  fromPartial(object: DeepPartial<Cancel>): Cancel {
     const message = createBaseCancel();
     message.token = object.token ?? "";
     message.reason = object.reason ?? "";
@@ -2185,10 +2185,10 @@ export const Drain: MessageFns<Drain> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Drain>, I>>(base?: I): Drain {
-    return Drain.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Drain>): Drain {
+    return Drain.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Drain>, I>>(_: I): Drain {
+  fromPartial(_: DeepPartial<Drain>): Drain {
     const message = createBaseDrain();
     return message;
   },
@@ -2239,10 +2239,10 @@ export const Pulse: MessageFns<Pulse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<Pulse>, I>>(base?: I): Pulse {
-    return Pulse.fromPartial(base ?? ({} as any));
+  create(base?: DeepPartial<Pulse>): Pulse {
+    return Pulse.fromPartial(base ?? {});
   },
-  fromPartial<I extends Exact<DeepPartial<Pulse>, I>>(object: I): Pulse {
+  fromPartial(object: DeepPartial<Pulse>): Pulse {
     const message = createBasePulse();
     message.n = object.n ?? 0;
     return message;
@@ -2293,10 +2293,6 @@ export type DeepPartial<T> = T extends Builtin ? T
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-type KeysOfUnion<T> = T extends T ? keyof T : never;
-export type Exact<P, I extends P> = P extends Builtin ? P
-  : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
-
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());
   if (num > globalThis.Number.MAX_SAFE_INTEGER) {
@@ -2313,6 +2309,6 @@ export type ServerStreamingMethodResult<Response> = { [Symbol.asyncIterator](): 
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
-  create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
-  fromPartial<I extends Exact<DeepPartial<T>, I>>(object: I): T;
+  create(base?: DeepPartial<T>): T;
+  fromPartial(object: DeepPartial<T>): T;
 }

@@ -1,6 +1,6 @@
 import type { Uuid } from '@everruns/contract';
 import type { Breaker } from '@everruns/engine';
-import type { Database, Queryable, Statement } from '../database.ts';
+import type { Database, Statement } from '../database.ts';
 
 const READ: Statement = {
   name: 'breaker_read',

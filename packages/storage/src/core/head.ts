@@ -41,6 +41,24 @@ const APPLY: Statement = {
  select dropped.leases as dropped, ${WRITTEN} from ok cross join dropped left join x on true`,
 };
 
+const ANSWERED: Statement = {
+  name: 'answered_client_calls',
+  text: `select t.step, t.call_id, t.side, t.effect, t.state, t.status, t.plan, t.result from tool_calls t
+    where t.workflow_id = (select w.id from workflows w where w.session_id = $1 order by w.created_at desc limit 1) and t.side = 'client' and t.state = 'settled'
+    order by t.step desc`,
+};
+
+const MARK_DELETED: Statement = {
+  name: 'mark_session_deleted',
+  text: `with s as (update sessions set deleted_at = clock_timestamp(), updated_at = clock_timestamp() where id = $1 and org_id = $2 and deleted_at is null)
+    delete from session_heads where session_id = $1 and org_id = $2`,
+};
+
+/** Removes a session whose head the caller holds; its log is purged later. */
+export async function markSessionDeleted(tx: Queryable, at: { orgId: Uuid; sessionId: Uuid }): Promise<void> {
+  await tx.run(MARK_DELETED, [at.sessionId, at.orgId]);
+}
+
 export interface HeadRow {
   turnId: Uuid | null;
   status: SessionStatus;
@@ -102,9 +120,12 @@ export interface Applied {
 
 /** An open transaction that holds one session's head. */
 export interface HeldHead {
+  readonly sessionId: Uuid;
   readonly head: HeadRow;
   readonly tx: Queryable;
   workflow(id: Uuid): Promise<WorkflowRow | null>;
+  /** Client-side calls of the session's newest turn that have been answered, newest step first. */
+  answeredClientCalls(): Promise<CallRow[]>;
   /** Applies a plan to a workflow of this session; `drop` names the leases that end with it. */
   apply(workflowId: Uuid, plan: Plan, options?: { drop?: Uuid[] | 'all'; token?: Uuid }): Promise<Applied>;
 }
@@ -124,9 +145,11 @@ export function underHead<T>(
     if (row === undefined) return null;
     const head = { turnId: row.turn_id, status: row.status, lastSeq: row.last_seq, lastInputSeq: row.last_input_seq };
     return work({
+      sessionId: at.sessionId,
       head,
       tx,
       workflow: (id) => readWorkflow(tx, id),
+      answeredClientCalls: () => readAnswered(tx, at.sessionId),
       apply: (workflowId, plan, options = {}) => applyPlan(tx, { sessionId: at.sessionId, workflowId, plan, ...options }),
     });
   });
@@ -163,6 +186,11 @@ async function readWorkflow(tx: Queryable, id: Uuid): Promise<WorkflowRow | null
       instanceId: instance_id,
     })),
   };
+}
+
+async function readAnswered(tx: Queryable, sessionId: Uuid): Promise<CallRow[]> {
+  type Raw = Omit<CallRow, 'callId'> & { call_id: string } & Record<string, unknown>;
+  return (await tx.run<Raw>(ANSWERED, [sessionId])).map(({ call_id, ...call }) => ({ ...call, callId: call_id }));
 }
 
 interface ApplyInput {

@@ -42,9 +42,9 @@ export interface AppendCommand {
 }
 
 export type AppendResult =
-  | { verdict: 'ok'; events: DurableEvent[]; sequences: number[] }
-  | { verdict: 'repeated'; events: []; sequences: number[] }
-  | { verdict: 'lost' | 'ended' };
+  | { verdict: 'ok' | 'repeated'; events: DurableEvent[]; sequences: number[] }
+  | { verdict: 'lost' }
+  | { verdict: 'ended' };
 
 export async function appendInStep(db: Queryable, command: AppendCommand): Promise<AppendResult> {
   const events = command.events.map((event, index) => ({ n: index + 1, ...event }));

@@ -1,0 +1,79 @@
+import type { IdSource, ResolvedModel, Uuid } from '@everruns/contract';
+import type { DecideContext } from '@everruns/engine';
+import type { Applied, Database, DroppedLease, TurnConfig } from '@everruns/storage';
+import type { CommitFeed, ReadyHints } from '../stream/port.ts';
+import type { Breakers } from './breakers.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import { repeatUntilKnown } from './repeat.ts';
+
+/** The narrow part of a logger that the control plane needs; pino fits. */
+export interface Log {
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+  error(fields: Record<string, unknown>, message: string): void;
+}
+
+export interface EngineSettings {
+  /** How long client-side calls may stay unanswered. */
+  clientDeadlineMs: number;
+  /** Most leases of one organization at a time. */
+  orgCap: number;
+  /** Grace for a broken worker stream to come back before its leases are released. */
+  releaseAfterMs: number;
+  /** A worker that says nothing for this long is treated as broken. */
+  silentAfterMs: number;
+}
+
+export const ENGINE_DEFAULTS: EngineSettings = { clientDeadlineMs: 86_400_000, orgCap: 1_000, releaseAfterMs: 300, silentAfterMs: 4_000 };
+
+/** What every part of the engine's server side works with. */
+export interface EngineContext {
+  db: Database;
+  ids: IdSource;
+  /** Wall clock for texts and durations; comparisons use the database's clock. */
+  nowMs(): number;
+  random(): number;
+  settings: EngineSettings;
+  log: Log;
+  feed: CommitFeed;
+  hints: ReadyHints;
+  dispatcher: Dispatcher;
+  breakers: Breakers;
+  instanceId(): Uuid;
+  resolveModel(config: TurnConfig): Promise<ResolvedModel>;
+  /** Aborted when the process shuts down. */
+  signal: AbortSignal;
+}
+
+export function decideContext(ctx: EngineContext): DecideContext {
+  return { nowMs: ctx.nowMs(), ids: ctx.ids, clientDeadlineMs: ctx.settings.clientDeadlineMs };
+}
+
+/** Tells the streams, the claims and the holders of dropped leases what a commit did. */
+export function announce(ctx: EngineContext, sessionId: Uuid, applied: Applied, pools: ReadonlySet<'reason' | 'tool'>): void {
+  ctx.feed.committed(sessionId, applied.events);
+  for (const lease of applied.dropped) cancelLease(ctx, lease);
+  const elsewhere = applied.dropped.filter((lease) => lease.instanceId !== ctx.instanceId());
+  if (elsewhere.length > 0) ctx.hints.announceCancelled(elsewhere.map((lease) => lease.token));
+  if (pools.size > 0) wake(ctx, [...pools]);
+}
+
+export function wake(ctx: EngineContext, pools: readonly ('reason' | 'tool')[]): void {
+  ctx.dispatcher.poke(pools);
+  ctx.hints.announce(pools);
+}
+
+/** Aborts the work of a lease that is gone, if its worker is attached here. */
+export function cancelLease(ctx: EngineContext, lease: Pick<DroppedLease, 'token'>, reason = 'cancelled'): void {
+  for (const attachment of ctx.dispatcher.attachments.values()) {
+    const record = attachment.remove(lease.token);
+    if (record === null) continue;
+    attachment.send({ $case: 'cancel', value: { token: lease.token, reason } });
+    ctx.dispatcher.seatFreed(record.pool);
+    return;
+  }
+}
+
+export function repeat<T>(ctx: EngineContext, write: (attempt: number) => Promise<T>): Promise<T> {
+  return repeatUntilKnown(write, { signal: ctx.signal });
+}

@@ -1,0 +1,134 @@
+import type { IdSource, ResolvedModel, WorkerGateway } from '@everruns/contract';
+import { claimTasks } from '@everruns/storage';
+import type { BeatResult, Database, TurnConfig } from '@everruns/storage';
+import type { CommitFeed, Peers, ReadyHints } from '../stream/port.ts';
+import { Breakers } from './breakers.ts';
+import { cancelLease, ENGINE_DEFAULTS } from './context.ts';
+import type { EngineContext, EngineSettings, Log } from './context.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { Gateway } from './gateway.ts';
+import { Instance } from './instance.ts';
+import type { TurnService } from './port.ts';
+import { endOverdue, endUnstarted, fireTimers, recoverOrphans } from './recovery.ts';
+import { createTurnService, TURN_VERSION } from './service.ts';
+
+export interface EngineDeps {
+  db: Database;
+  ids: IdSource;
+  log: Log;
+  resolveModel(config: TurnConfig): Promise<ResolvedModel>;
+  /** Made by the caller once it has the instance: streams need to know the peers. */
+  streams(peers: Peers): { feed: CommitFeed; readyHints: ReadyHints };
+  address: string;
+  sole: boolean;
+  settings?: Partial<EngineSettings>;
+  nowMs?: () => number;
+  random?: () => number;
+}
+
+export interface Engine {
+  turns: TurnService;
+  gateway: WorkerGateway;
+  peers: Peers;
+  workers(): { id: string; load: number; draining: boolean; loopDelayMs: number }[];
+  /** No more claims; workers are asked to drain. */
+  drain(): void;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const SILENCE_CHECK_MS = 500;
+
+/** The engine of one control-plane instance: claims, completions, recovery and the beat that keeps them going. */
+export function createEngine(deps: EngineDeps): Engine {
+  const stopping = new AbortController();
+  const settings = { ...ENGINE_DEFAULTS, ...deps.settings };
+  // The parts refer to each other only when they run, never while they are made.
+  const instance: Instance = new Instance({
+    db: deps.db,
+    newId: () => deps.ids.next(),
+    versions: { turn: [TURN_VERSION] },
+    address: deps.address,
+    sole: deps.sole,
+    log: deps.log,
+    onBeat: (result) => runDue(ctx, instance, result),
+    onReborn: () => {
+      for (const attachment of dispatcher.attachments.values()) gateway.detach(attachment);
+    },
+    onPaused: (paused) => {
+      dispatcher.paused = paused;
+      if (!paused) dispatcher.poke();
+    },
+  });
+  const dispatcher: Dispatcher = new Dispatcher({
+    claim: (command) => claimTasks(deps.db, { ...command, instanceId: instance.instanceId, orgCap: settings.orgCap }),
+    assign: (attachment, task) => gateway.assign(attachment, task),
+    orphaned: (task) => void gateway.orphaned(task),
+    onError: (error) => deps.log.warn({ err: error }, 'claim failed'),
+  });
+  const { feed, readyHints } = deps.streams(instance);
+  const ctx: EngineContext = {
+    db: deps.db,
+    ids: deps.ids,
+    nowMs: deps.nowMs ?? Date.now,
+    random: deps.random ?? Math.random,
+    settings,
+    log: deps.log,
+    feed,
+    hints: readyHints,
+    dispatcher,
+    breakers: new Breakers(deps.db),
+    instanceId: () => instance.instanceId,
+    resolveModel: (config) => deps.resolveModel(config),
+    signal: stopping.signal,
+  };
+  const gateway = new Gateway(ctx);
+  readyHints.onReady((pools) => dispatcher.poke(pools));
+  readyHints.onCancelled((tokens) => {
+    for (const token of tokens) cancelLease(ctx, { token });
+  });
+  let silence: NodeJS.Timeout | null = null;
+  return {
+    turns: createTurnService(ctx),
+    gateway,
+    peers: instance,
+    workers: () =>
+      [...dispatcher.attachments.values()].map((attachment) => {
+        return {
+          id: attachment.worker.workerId,
+          load: attachment.load(),
+          draining: attachment.draining,
+          loopDelayMs: attachment.loopDelayMs,
+        };
+      }),
+    drain: () => {
+      dispatcher.paused = true;
+    },
+    start: async () => {
+      await instance.start();
+      silence = setInterval(() => gateway.dropSilent(), SILENCE_CHECK_MS);
+    },
+    stop: async () => {
+      dispatcher.paused = true;
+      if (silence !== null) clearInterval(silence);
+      stopping.abort();
+      for (const attachment of dispatcher.attachments.values()) gateway.detach(attachment);
+      await gateway.settled();
+      await instance.stop();
+    },
+  };
+}
+
+/** What a beat found to be due. Each part is independent of the others. */
+async function runDue(ctx: EngineContext, instance: Instance, result: BeatResult): Promise<void> {
+  ctx.breakers.observe(result.breakers);
+  const run = (what: string, work: () => Promise<void>): Promise<void> =>
+    work().catch((error: unknown) => ctx.log.error({ err: error }, `${what} failed`));
+  if (result.timersDue) await run('timers', () => fireTimers(ctx));
+  if (result.leasesOverdue) await run('time-outs', () => endOverdue(ctx));
+  if (result.readyOverdue) await run('schedule-to-start time-outs', () => endUnstarted(ctx));
+  if (result.leasesOrphaned && !instance.inGrace()) await run('orphaned leases', () => recoverOrphans(ctx));
+  else if (result.leasesOrphaned) instance.soon(500);
+  if (result.readyPools.length > 0) ctx.dispatcher.poke(result.readyPools);
+  if (result.nextTimerMs !== null) instance.soon(Math.max(10, Math.ceil(result.nextTimerMs)));
+}

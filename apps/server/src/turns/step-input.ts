@@ -1,0 +1,60 @@
+import { stepIds } from '@everruns/engine';
+import type { TurnState } from '@everruns/engine';
+import type { Controls, PlannedCall, ReasonInput, ResolvedModel, ToolInput, Uuid } from '@everruns/contract';
+import { fromPublicId, toPublicId } from '@everruns/contract';
+import { loadTurnConfig, readPrompt } from '@everruns/storage';
+import type { Queryable, TurnConfig } from '@everruns/storage';
+import type { TaskRecord } from './task-record.ts';
+
+/** What a worker gets for a task. Read after the claim, with a new snapshot, so that it holds everything the claim's turn has seen. */
+
+export interface InputDeps {
+  db: Queryable;
+  resolveModel(config: TurnConfig): Promise<ResolvedModel>;
+}
+
+/** The session or its organization is gone: there is nothing to run. */
+export class SessionGoneError extends Error {
+  override readonly name = 'SessionGoneError';
+}
+
+export async function reasonInput(record: TaskRecord, deps: InputDeps): Promise<ReasonInput> {
+  const state = record.state as TurnState;
+  const prompt = await readPrompt(deps.db, record.sessionId);
+  const controls = prompt.messages.findLast((message) => message.role === 'user')?.controls ?? {};
+  const modelId = controls.model_id === undefined ? null : fromPublicId('model', controls.model_id);
+  const config = await loadTurnConfig(deps.db, {
+    orgId: record.orgId,
+    sessionId: record.sessionId,
+    ...(modelId === null ? {} : { modelId }),
+  });
+  if (config === null) throw new SessionGoneError(`Session ${record.sessionId} is gone.`);
+  const locale = controls.locale ?? config.locale;
+  return {
+    kind: 'reason',
+    ids: stepIds(state, { sessionId: record.sessionId, orgId: record.orgId, execId: state.step.exec_id }),
+    iteration: state.iteration,
+    attempt: record.attempt,
+    message_id: toPublicId('message', state.step.message_id),
+    layers: config.layers,
+    model: await deps.resolveModel(config),
+    controls: controls as Controls,
+    ...(locale === undefined ? {} : { locale }),
+    messages: prompt.messages,
+    seen: prompt.seen,
+  };
+}
+
+export function toolInput(record: TaskRecord): ToolInput {
+  const state = record.state as TurnState;
+  const call = record.payload.input['call'] as PlannedCall;
+  const execId = record.payload.input['exec_id'] as Uuid;
+  const ids = stepIds(state, { sessionId: record.sessionId, orgId: record.orgId, execId });
+  return {
+    kind: 'tool',
+    ids,
+    call,
+    attempt: record.attempt,
+    idempotency_key: `${ids.session_id}:${ids.turn_id}:${record.step}:${call.id}`,
+  };
+}

@@ -1,0 +1,40 @@
+import type { Pool, TextStream, Uuid } from '@everruns/contract';
+import type { CallEffect, TaskPayload } from '@everruns/engine';
+
+/**
+ * What an instance remembers of a lease that one of its workers holds. A cache: everything in it can be read again from the database, except
+ * how far the text has come.
+ */
+export interface TaskRecord {
+  taskId: Uuid;
+  token: Uuid;
+  orgId: Uuid;
+  sessionId: Uuid;
+  workflowId: Uuid;
+  pool: Pool;
+  attempt: number;
+  losses: number;
+  failures: number;
+  step: number;
+  callId: string | null;
+  effect: CallEffect | null;
+  payload: TaskPayload;
+  checkpoint: unknown;
+  /** The workflow as it was when the lease was granted; a reason step's completion is decided on it and fenced by the revision. */
+  state: unknown;
+  revision: number;
+  /** Sequences of the `...started` events of the texts that this lease writes. */
+  startedSequences: Map<TextStream, number>;
+  /** Did text arrive under this lease? Then a loss is not a loss without progress. */
+  wroteText: boolean;
+  /** Key of the circuit breaker that admitted this call, when it is not simply closed. */
+  breaker: string | null;
+  /** Messages of one lease are handled one after the other. */
+  queue: Promise<void>;
+}
+
+type Known = Omit<TaskRecord, 'startedSequences' | 'wroteText' | 'breaker' | 'queue'>;
+
+export function taskRecord(known: Known): TaskRecord {
+  return { ...known, startedSequences: new Map(), wroteText: false, breaker: null, queue: Promise.resolve() };
+}
