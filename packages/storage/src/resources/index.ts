@@ -1,2 +1,12 @@
 export { loadTurnConfig } from './turn-config.ts';
 export type { ModelCandidate, TurnConfig, TurnConfigKey } from './turn-config.ts';
+export * from './harnesses.ts';
+export * from './agents.ts';
+export * from './sessions.ts';
+export * from './session-parts.ts';
+export * from './stats.ts';
+export * from './organizations.ts';
+export * from './providers.ts';
+export * from './models.ts';
+export * from './provision.ts';
+export type { Page } from './pages.ts';

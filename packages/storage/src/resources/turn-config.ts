@@ -72,7 +72,7 @@ const LOAD: Statement = {
     from providers p cross join lateral (
       select ${CANDIDATE} as candidate from models m
       where m.provider_id = p.id and m.org_id = $1 and m.deleted_at is null and m.enabled and not m.stale
-      order by m.is_favorite desc, m.id limit 1) f
+      order by m.is_favorite desc, m.created_at, m.id limit 1) f
     where p.org_id = $1 and p.deleted_at is null and p.status = 'active' and not exists (select from named)
   )
   select s.id, s.harness_id, s.agent_id, s.system_prompt, s.capabilities, s.tools, s.max_iterations, s.parallel_tool_calls, s.locale,

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { dashed, DEFAULT_ORG_ID } from '@everruns/contract';
+import type { Uuid } from '@everruns/contract';
+import { listOrganizationIds, provisionOrganization } from '@everruns/storage';
+import type { BuiltInHarness, Database, ProvisionInput } from '@everruns/storage';
+import type { Grade } from './model-resolution.ts';
+import { BASE_HARNESS, BUILT_IN_HARNESSES, GENERIC_HARNESS } from './seeds/harnesses.ts';
+import { SEEDED_PROVIDERS, SIMULATED_PROVIDER } from './seeds/models.ts';
+import type { SeededProvider } from './seeds/models.ts';
+
+/** Ids that the default organization has had from the start; in every other one a seeded row's id follows from organization and name. */
+const FIXED_IDS: Readonly<Record<string, Uuid>> = {
+  'provider/openai': '01933b5a-0000-7000-8000-000000000001',
+  'provider/anthropic': '01933b5a-0000-7000-8000-000000000002',
+  'provider/google': '01933b5a-0000-7000-8000-000000000003',
+  'provider/llmsim': '01933b5a-0000-7000-8000-000000000004',
+  [`harness/${BASE_HARNESS}`]: '01933b5a-0000-7000-8000-000000000601',
+  [`harness/${GENERIC_HARNESS}`]: '01933b5a-0000-7000-8000-000000000602',
+};
+
+/** The same id on every instance and at every start, so that seeding twice is seeding once. */
+export function seedId(orgId: Uuid, key: string): Uuid {
+  const fixed = orgId === DEFAULT_ORG_ID ? FIXED_IDS[key] : undefined;
+  if (fixed !== undefined) return fixed;
+  const bytes = createHash('sha256').update(`${orgId}/${key}`).digest().subarray(0, 16);
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x80;
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
+  return dashed(bytes.toString('hex'));
+}
+
+/** What one organization gets. Simulated models exist in grade dev only. */
+export function provisionPlan(orgId: Uuid, grade: Grade): ProvisionInput {
+  const providers: readonly SeededProvider[] = grade === 'dev' ? [...SEEDED_PROVIDERS, SIMULATED_PROVIDER] : SEEDED_PROVIDERS;
+  return {
+    orgId,
+    baseHarness: BASE_HARNESS,
+    defaultHarness: GENERIC_HARNESS,
+    harnesses: BUILT_IN_HARNESSES.map((harness) => builtIn(orgId, harness)),
+    providers: providers.map(({ key, name, type }) => ({ id: seedId(orgId, `provider/${key}`), name, provider_type: type })),
+    models: providers.flatMap(({ key, models }) =>
+      models.map((model) => ({
+        id: seedId(orgId, `model/${key}/${model.name}`),
+        provider_id: seedId(orgId, `provider/${key}`),
+        model_id: model.name,
+        display_name: model.displayName,
+        capabilities: model.capabilities,
+      })),
+    ),
+  };
+}
+
+function builtIn(orgId: Uuid, harness: (typeof BUILT_IN_HARNESSES)[number]): BuiltInHarness {
+  return {
+    id: seedId(orgId, `harness/${harness.name}`),
+    name: harness.name,
+    display_name: harness.displayName,
+    description: harness.description,
+    system_prompt: harness.systemPrompt,
+    capabilities: harness.capabilities,
+    tags: harness.tags,
+    parent: harness.parent,
+  };
+}
+
+/** Run at every start, before the first request. */
+export async function provisionAll(db: Database, grade: Grade): Promise<void> {
+  for (const orgId of await listOrganizationIds(db)) {
+    await db.transaction((tx) => provisionOrganization(tx, provisionPlan(orgId, grade)));
+  }
+}

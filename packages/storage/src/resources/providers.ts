@@ -1,0 +1,100 @@
+import type { Uuid } from '@everruns/contract';
+import type { Queryable, Row, Statement } from '../database.ts';
+import type { SealedSecret } from '../secrets/envelope.ts';
+import { unlessTaken } from './violations.ts';
+
+export interface ProviderFields {
+  name: string;
+  provider_type: string;
+  base_url: string | null;
+  api_key_encrypted: SealedSecret | null;
+  credentials_encrypted: SealedSecret | null;
+  trace: Record<string, unknown> | null;
+  options: Record<string, unknown> | null;
+  status: 'active' | 'disabled';
+}
+
+/** A provider as it may leave the control plane: whether there is a key, never the key. */
+export interface ProviderRow extends Row {
+  id: Uuid;
+  name: string;
+  provider_type: string;
+  base_url: string | null;
+  api_key_set: boolean;
+  trace: Record<string, unknown> | null;
+  options: Record<string, unknown> | null;
+  status: 'active' | 'disabled';
+  last_synced_at: Date | null;
+  created_at: Date;
+  updated_at: Date;
+}
+
+const FIELDS = 'name, provider_type, base_url, api_key_encrypted, credentials_encrypted, trace, options, status';
+const COLUMNS = `p.id, p.name, p.provider_type, p.base_url, p.api_key_encrypted is not null as api_key_set, p.trace, p.options, p.status,
+  p.last_synced_at, p.created_at, p.updated_at`;
+const ASSIGNMENTS = FIELDS.split(', ')
+  .map((column) => `${column} = n.${column}`)
+  .join(', ');
+
+const LIST: Statement = {
+  name: 'provider_list',
+  text: `select ${COLUMNS} from providers p where p.org_id = $1 and p.deleted_at is null order by p.created_at, p.id`,
+};
+const FIND: Statement = {
+  name: 'provider_find',
+  text: `select ${COLUMNS} from providers p where p.org_id = $1 and p.id = $2 and p.deleted_at is null`,
+};
+const INSERT: Statement = {
+  name: 'provider_insert',
+  text: `insert into providers as p (id, org_id, ${FIELDS}) select $1, $2, ${FIELDS} from jsonb_populate_record(null::providers, $3)
+    returning ${COLUMNS}`,
+};
+const UPDATE: Statement = {
+  name: 'provider_update',
+  text: `update providers p set ${ASSIGNMENTS}, updated_at = clock_timestamp()
+    from (select x.id as key, n.* from providers x cross join lateral jsonb_populate_record(x, $3) n
+      where x.org_id = $1 and x.id = $2 and x.deleted_at is null for update of x) n
+    where p.id = n.key returning ${COLUMNS}`,
+};
+/** The row stays without its secrets, so that a seeded provider that somebody removed is not seeded again. */
+const DELETE: Statement = {
+  name: 'provider_delete',
+  text: `with p as (
+      update providers set deleted_at = clock_timestamp(), api_key_encrypted = null, credentials_encrypted = null
+      where org_id = $1 and id = $2 and deleted_at is null returning id
+    ), m as (
+      update models set deleted_at = clock_timestamp() where org_id = $1 and provider_id in (select id from p) and deleted_at is null
+    )
+    select id from p`,
+};
+
+export async function listProviders(db: Queryable, orgId: Uuid): Promise<ProviderRow[]> {
+  return db.run<ProviderRow>(LIST, [orgId]);
+}
+
+export async function findProvider(db: Queryable, orgId: Uuid, id: Uuid): Promise<ProviderRow | null> {
+  return (await db.run<ProviderRow>(FIND, [orgId, id]))[0] ?? null;
+}
+
+export async function insertProvider(
+  db: Queryable,
+  provider: { id: Uuid; orgId: Uuid; fields: ProviderFields },
+): Promise<ProviderRow | 'taken'> {
+  const values = [provider.id, provider.orgId, JSON.stringify(provider.fields)];
+  const rows = await unlessTaken(['providers_name'], () => db.run<ProviderRow>(INSERT, values));
+  return rows === 'taken' ? rows : (rows[0] as ProviderRow);
+}
+
+export async function updateProvider(
+  db: Queryable,
+  orgId: Uuid,
+  id: Uuid,
+  changes: Partial<ProviderFields>,
+): Promise<ProviderRow | 'taken' | null> {
+  const rows = await unlessTaken(['providers_name'], () => db.run<ProviderRow>(UPDATE, [orgId, id, JSON.stringify(changes)]));
+  return rows === 'taken' ? rows : (rows[0] ?? null);
+}
+
+export async function deleteProvider(db: Queryable, orgId: Uuid, id: Uuid): Promise<boolean> {
+  return (await db.run(DELETE, [orgId, id])).length > 0;
+}
