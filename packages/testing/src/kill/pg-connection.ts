@@ -22,6 +22,8 @@ interface Awaited {
   statements: RunStatement[];
   fate: CommitFate | null;
   answer: CommitAnswer;
+  /** The answer to a commit with a fate is kept together until it is complete. */
+  reply: Buffer[];
 }
 
 export interface PgConnectionOptions {
@@ -88,7 +90,7 @@ export class PgConnection {
       this.#upstream.write(packet.bytes);
       this.#started = true;
       if (packet.code === CANCEL_REQUEST) this.#raw = true;
-      else this.#awaited.push({ statements: [], fate: null, answer: { tags: [], error: null } });
+      else this.#awaited.push({ statements: [], fate: null, answer: { tags: [], error: null }, reply: [] });
       return !this.#raw;
     }
     return false;
@@ -124,7 +126,7 @@ export class PgConnection {
       this.#held = [];
       return;
     }
-    this.#awaited.push({ statements: unit.statements, fate, answer: { tags: [], error: null } });
+    this.#awaited.push({ statements: unit.statements, fate, answer: { tags: [], error: null }, reply: [] });
     this.#release();
   }
 
@@ -135,28 +137,37 @@ export class PgConnection {
 
   #commit(unit: Unit, statements: RunStatement[]): WriteCommit {
     const bytes = Buffer.concat(unit.messages.map((message) => message.bytes));
-    return { statements, backendPid: this.#backendPid, mentions: (text) => bytes.includes(text), cut: () => this.cut() };
+    return { statements, backendPid: this.#backendPid, bytes, cut: () => this.cut() };
   }
 
   #serverBytes(chunk: Buffer): void {
     this.#fromServer.push(chunk);
-    const out: Buffer[] = [];
-    let answered: Awaited[] = [];
+    let out: Buffer[] = [];
     for (let message = this.#fromServer.next(); message !== null; message = this.#fromServer.next()) {
       const unit = this.#awaited[0];
       if (message.tag === 'K') this.#backendPid = backendPid(message);
       if (message.tag === 'A' && this.#hooks().onNotification?.() === false) continue;
       if (unit !== undefined) note(unit.answer, message);
-      if (unit?.fate?.reply !== 'swallow') out.push(message.bytes);
+      (unit?.fate?.reply === undefined ? out : unit.reply).push(message.bytes);
       if (message.tag !== 'Z' || unit === undefined) continue;
       this.#awaited.shift();
-      answered = answered.concat(unit);
+      this.#answer(unit, out);
+      out = [];
     }
-    if (out.length > 0 && this.#client.writable) this.#client.write(Buffer.concat(out));
-    for (const unit of answered) {
-      unit.fate?.answered?.(unit.answer);
-      this.#hooks().onUnit?.(unit.statements, unit.answer);
-    }
+    this.#toClient(out);
+  }
+
+  #answer({ statements, fate, answer, reply }: Awaited, before: Buffer[]): void {
+    this.#toClient(before);
+    const whole = { ...answer, bytes: Buffer.concat(reply) };
+    fate?.arrived?.(whole);
+    if (fate?.reply !== 'swallow') this.#toClient(reply);
+    fate?.passed?.(whole);
+    this.#hooks().onUnit?.(statements, answer);
+  }
+
+  #toClient(bytes: Buffer[]): void {
+    if (bytes.length > 0 && this.#client.writable) this.#client.write(Buffer.concat(bytes));
   }
 }
 

@@ -6,8 +6,8 @@ export interface WriteCommit {
   statements: RunStatement[];
   /** The process that serves the connection. */
   backendPid: number;
-  /** True when this text (an id) travels as a parameter of the commit's last unit. */
-  mentions(text: string): boolean;
+  /** The commit's last unit as it travels, parameters included: says whose ids are in it. */
+  bytes: Buffer;
   /** Breaks the connection on both sides, at once. */
   cut(): void;
 }
@@ -19,15 +19,21 @@ export interface CommitAnswer {
   error: string | null;
 }
 
-/**
- * What happens to one commit. `swallow` keeps the whole answer from the client, which is a reply lost on the way. `answered` runs once
- * PostgreSQL has answered (and, when it is passed on, after that).
- */
+/** The answer to a commit, with what it says. */
+export interface CommitReply extends CommitAnswer {
+  bytes: Buffer;
+}
+
+/** What happens to one commit. */
 export interface CommitFate {
   /** `drop` keeps the unit from PostgreSQL: the server died first. */
   send: 'forward' | 'drop';
+  /** `swallow` keeps the whole answer from the client: a reply that is lost on the way. */
   reply: 'forward' | 'swallow';
-  answered?: (answer: CommitAnswer) => void;
+  /** PostgreSQL has answered, the client does not know yet. */
+  arrived?: (reply: CommitReply) => void;
+  /** The answer has been passed on. */
+  passed?: (reply: CommitReply) => void;
 }
 
 export interface PgProxyHooks {

@@ -128,7 +128,7 @@ describe('commits', () => {
     const mentions: boolean[] = [];
     proxy.hooks = {
       onCommit: async (commit) => {
-        mentions.push(commit.mentions('worker-1'));
+        mentions.push(commit.bytes.includes('worker-1'));
         return FORWARD;
       },
     };
@@ -169,7 +169,7 @@ describe('commits', () => {
     proxy.hooks = {
       onCommit: async (seen) => {
         commit = seen;
-        return { send: 'forward', reply: 'swallow', answered: () => seen.cut() };
+        return { send: 'forward', reply: 'swallow', arrived: () => seen.cut() };
       },
     };
     const client = await connect();
@@ -178,19 +178,24 @@ describe('commits', () => {
     expect(await stored()).toEqual(['a']);
   });
 
-  it('are answered before the hook after them runs', async () => {
-    let answer: CommitAnswer | undefined;
+  it('are shown answered before the client knows, and again after', async () => {
+    const steps: string[] = [];
     proxy.hooks = {
-      onCommit: async (seen) => ({
+      onCommit: async () => ({
         ...FORWARD,
-        answered: (given) => {
-          answer = given;
-          seen.cut();
-        },
+        arrived: (reply) => steps.push(`arrived ${reply.tags[0]} ${reply.bytes.includes('INSERT 0 1')}`),
+        passed: () => steps.push('passed'),
       }),
     };
     await (await connect()).query(insert('a'));
-    expect(answer).toEqual({ tags: ['INSERT 0 1'], error: null });
+    steps.push('told');
+    expect(steps).toEqual(['arrived INSERT 0 1 true', 'passed', 'told']);
+  });
+
+  it('can be cut off right before the client would know', async () => {
+    proxy.hooks = { onCommit: async (seen) => ({ ...FORWARD, arrived: () => seen.cut() }) };
+    await expect((await connect()).query(insert('a'))).rejects.toThrow('terminated');
+    expect(await stored()).toEqual(['a']);
   });
 });
 

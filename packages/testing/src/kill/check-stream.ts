@@ -1,0 +1,55 @@
+import type { Tally } from './check.ts';
+import type { RunRecord, StreamedEvent } from './record.ts';
+
+type Frame = Extract<StreamedEvent, { kind: 'event' }>;
+
+/** What a client of the stream was shown: every durable event once and in order, and no character of a message twice. */
+export function checkStream({ log, stream }: RunRecord, tally: Tally): void {
+  const seen = stream.filter((entry): entry is Frame => entry.kind === 'event' && entry.sequence !== undefined);
+  let last = 0;
+  for (const { sequence } of seen) {
+    if (sequence === last || seen.filter((other) => other.sequence === sequence).length > 1)
+      tally.twice('stream', `event ${sequence} came twice`);
+    else if (sequence !== undefined && sequence < last) tally.add('stream', `event ${sequence} came after ${last}`);
+    last = Math.max(last, sequence ?? 0);
+  }
+  const sequences = new Set(seen.map((entry) => entry.sequence));
+  const first = seen[0]?.sequence ?? 1;
+  for (const event of log.filter((entry) => entry.sequence >= first && !sequences.has(entry.sequence))) {
+    tally.missing('stream', `event ${event.sequence} (${event.type}) never came`);
+  }
+  checkTexts(stream, tally);
+}
+
+/** The text of a message as an application puts it together: append each delta, start anew when the step was started anew. */
+function checkTexts(stream: StreamedEvent[], tally: Tally): void {
+  const open = new Map<string, { text: string; turnId: string | undefined; broken: boolean }>();
+  for (const entry of stream) {
+    if (entry.kind === 'reconnected') for (const message of open.values()) message.broken = true;
+    else if (entry.type === 'output.message.delta') append(open, entry);
+    else if (entry.type === 'reason.recovered')
+      for (const [id, message] of open) if (message.turnId === entry.data['turn_id']) open.delete(id);
+    if (entry.kind === 'event' && entry.type === 'output.message.completed') compare(open, entry, tally);
+  }
+}
+
+type OpenTexts = Map<string, { text: string; turnId: string | undefined; broken: boolean }>;
+
+function append(open: OpenTexts, { data }: Frame): void {
+  const id = String(data['message_id']);
+  const before = open.get(id) ?? { text: '', turnId: data['turn_id'] as string | undefined, broken: false };
+  open.set(id, { ...before, text: before.text + String(data['delta']) });
+}
+
+/** Deltas that stop early are no loss when the connection broke: the completed message has the rest. A character twice always is wrong. */
+function compare(open: OpenTexts, { data }: Frame, tally: Tally): void {
+  const message = data['message'] as { id: string; content: { type: string; text?: string }[] };
+  const shown = open.get(message.id);
+  if (shown === undefined) return;
+  open.delete(message.id);
+  const text = message.content.map((part) => (part.type === 'text' ? (part.text ?? '') : '')).join('');
+  if (shown.text === text || (shown.broken && text.startsWith(shown.text))) return;
+  const what = `the deltas of ${message.id} give ${JSON.stringify(shown.text)} for ${JSON.stringify(text)}`;
+  if (text.startsWith(shown.text)) tally.missing('stream', what);
+  else tally.twice('stream', what);
+}

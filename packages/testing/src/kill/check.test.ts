@@ -1,0 +1,222 @@
+import type { DurableEvent, DurableEventType } from '@everruns/contract';
+import { describe, expect, it } from 'vitest';
+import { checkRun } from './check.ts';
+import type { Verdict } from './check.ts';
+import type { RunRecord, StreamedEvent } from './record.ts';
+
+const AT = Date.parse('2030-01-01T00:00:00.000Z');
+
+function event(sequence: number, type: DurableEventType, turn: string | null, data: Record<string, unknown> = {}): DurableEvent {
+  return {
+    id: `event_${sequence}`,
+    type,
+    ts: new Date(AT + sequence * 1_000).toISOString(),
+    session_id: 'session_1',
+    context: turn === null ? {} : { turn_id: turn },
+    data,
+    sequence,
+  };
+}
+
+const text = (value: string) => ({ type: 'text', text: value });
+const input = (id: string, value: string) => ({ message: { id, role: 'user', content: [text(value)] } });
+const output = (id: string, ...content: unknown[]) => ({ message: { id, role: 'agent', content } });
+
+/** One turn with an unsafe call, then the turn that shows the session usable. */
+function goodLog(): DurableEvent[] {
+  const rows: [DurableEventType, string | null, Record<string, unknown>?][] = [
+    ['session.started', null],
+    ['input.message', 'turn_1', input('message_1', 'go')],
+    ['turn.started', 'turn_1'],
+    ['session.activated', 'turn_1'],
+    ['reason.started', 'turn_1'],
+    ['output.message.completed', 'turn_1', output('message_2', { type: 'tool_call', id: 'call_1', name: 'test_effect', arguments: {} })],
+    ['tool.started', 'turn_1'],
+    ['tool.completed', 'turn_1', { tool_call_id: 'call_1', status: 'success', result: [{ result: 'done' }] }],
+    ['output.message.completed', 'turn_1', output('message_3', text('all done'))],
+    ['turn.completed', 'turn_1'],
+    ['session.idled', 'turn_1'],
+    ['input.message', 'turn_2', input('message_4', 'and now')],
+    ['turn.started', 'turn_2'],
+    ['output.message.completed', 'turn_2', output('message_5', text('ready'))],
+    ['turn.completed', 'turn_2'],
+    ['session.idled', 'turn_2'],
+  ];
+  return rows.map(([type, turn, data], index) => event(index + 1, type, turn, data));
+}
+
+function streamOf(log: DurableEvent[]): StreamedEvent[] {
+  return log.map(({ id, type, sequence, data, context }) => ({ kind: 'event', id, type, sequence, data, context }));
+}
+
+function delta(value: string, id = 'message_3'): StreamedEvent {
+  return {
+    kind: 'event',
+    id: 'event_x',
+    type: 'output.message.delta',
+    data: { message_id: id, delta: value, turn_id: 'turn_1' },
+    context: {},
+  };
+}
+
+function goodRun(change: Partial<RunRecord> = {}): RunRecord {
+  const log = change.log ?? goodLog();
+  return {
+    log,
+    stream: streamOf(log),
+    sessionStatus: 'idle',
+    effects: [{ effectId: 'e1', at: AT + 7_500, idempotencyKey: null }],
+    modelCalls: [{ at: AT, userTexts: ['go', 'and now'], toolResults: [], finished: true }],
+    expected: {
+      turnEnd: 'turn.completed',
+      finalText: 'all done',
+      calls: [{ callId: 'call_1', side: 'server', effect: 'unsafe', effectId: 'e1' }],
+      followUp: { text: 'and now', answer: 'ready' },
+    },
+    acknowledged: {
+      messages: [
+        { id: 'message_1', text: 'go' },
+        { id: 'message_4', text: 'and now' },
+      ],
+      toolResults: [],
+      cancel: null,
+    },
+    harm: null,
+    ...change,
+  };
+}
+
+/** Takes events out by type and turn, and closes the gap. */
+function without(log: DurableEvent[], drop: (entry: DurableEvent) => boolean): DurableEvent[] {
+  return log.filter((entry) => !drop(entry)).map((entry, index) => ({ ...entry, sequence: index + 1, id: `event_${index + 1}` }));
+}
+
+function repeated(log: DurableEvent[], at: number, after = at): DurableEvent[] {
+  const twice = log.toSpliced(after, 0, log[at - 1] as DurableEvent);
+  return twice.map((entry, index) => ({
+    ...entry,
+    sequence: index + 1,
+    id: `event_${index + 1}`,
+    ts: event(index + 1, entry.type, null).ts,
+  }));
+}
+
+const promises = ({ violations }: Verdict) => violations.map((violation) => violation.promise);
+
+describe('checkRun', () => {
+  it('finds nothing wrong with a good run', () => {
+    expect(checkRun(goodRun())).toEqual({ violations: [], lost: 0, doubled: 0, progressMs: null });
+  });
+
+  it('measures from the harm to the next event of the log', () => {
+    expect(checkRun(goodRun({ harm: { at: AT + 5_300, victim: 'worker', holderLost: true } })).progressMs).toBe(700);
+  });
+
+  it.each<[string, Partial<RunRecord>, string]>([
+    ['a gap in the sequences', { log: goodLog().filter((entry) => entry.sequence !== 5) }, 'sequence'],
+    [
+      'two events with one sequence',
+      { log: goodLog().map((entry) => (entry.sequence === 6 ? { ...entry, sequence: 5 } : entry)) },
+      'sequence',
+    ],
+    [
+      'a turn without an end',
+      { log: without(goodLog(), (entry) => entry.type === 'turn.completed' && entry.context.turn_id === 'turn_1') },
+      'turn',
+    ],
+    ['a turn that ended twice', { log: repeated(goodLog(), 10) }, 'turn'],
+    ['an event after the end of its turn', { log: repeated(goodLog(), 7, 11) }, 'turn'],
+    [
+      'a session that was not idled',
+      { log: without(goodLog(), (entry) => entry.type === 'session.idled' && entry.context.turn_id === 'turn_1') },
+      'turn',
+    ],
+    [
+      'an acknowledged message that is not there',
+      { acknowledged: { ...goodRun().acknowledged, messages: [{ id: 'message_9', text: 'lost' }] } },
+      'acknowledged',
+    ],
+    ['a message that is there twice', { log: repeated(goodLog(), 2, 4) }, 'acknowledged'],
+    [
+      'an acknowledged result that is not there',
+      { acknowledged: { ...goodRun().acknowledged, toolResults: [{ callId: 'call_1', result: 42 }] } },
+      'acknowledged',
+    ],
+    ['an acknowledged cancel that is not there', { acknowledged: { ...goodRun().acknowledged, cancel: 'cancelled' } }, 'acknowledged'],
+    ['a call that was never settled', { log: without(goodLog(), (entry) => entry.type === 'tool.completed') }, 'tool'],
+    ['a call that was settled twice', { log: repeated(goodLog(), 8) }, 'tool'],
+    ['a turn with another text', { expected: { ...goodRun().expected, finalText: 'something else' } }, 'outcome'],
+    ['a session that is not idle', { sessionStatus: 'active' }, 'outcome'],
+    ['a missing effect', { effects: [] }, 'effect'],
+  ])('finds %s', (_, change, promise) => {
+    expect(promises(checkRun(goodRun(change)))).toContain(promise);
+  });
+
+  it('lets an unsafe call take effect once only, whatever was killed', () => {
+    const effects = [7_500, 7_600].map((after) => ({ effectId: 'e1', at: AT + after, idempotencyKey: null }));
+    const harm = { at: AT, victim: 'worker', holderLost: true };
+    expect(promises(checkRun(goodRun({ effects, harm })))).toEqual(['effect']);
+  });
+
+  it('lets a repeatable call run again only when its holder was lost', () => {
+    const effects = [7_500, 7_600].map((after) => ({ effectId: 'e1', at: AT + after, idempotencyKey: null }));
+    const run = goodRun({ effects });
+    const expected = { ...run.expected, calls: run.expected.calls.map((call) => ({ ...call, effect: 'readonly' as const })) };
+    const harm = { at: AT, victim: 'worker', holderLost: true };
+    expect(promises(checkRun({ ...run, expected, harm: { ...harm, holderLost: false } }))).toEqual(['effect']);
+    expect(promises(checkRun({ ...run, expected, harm }))).toEqual([]);
+  });
+
+  it('finds a call that ran again after it was settled', () => {
+    const effects = [{ effectId: 'e1', at: AT + 9_000, idempotencyKey: null }];
+    expect(promises(checkRun(goodRun({ effects })))).toEqual(['effect']);
+  });
+
+  it('accepts an unknown outcome of an unsafe call only after harm', () => {
+    const log = goodLog().map((entry) =>
+      entry.type === 'tool.completed' ? { ...entry, data: { ...entry.data, status: 'error' } } : entry,
+    );
+    expect(promises(checkRun(goodRun({ log })))).toEqual(['outcome']);
+    expect(promises(checkRun(goodRun({ log, harm: { at: AT, victim: 'worker', holderLost: true } })))).toEqual([]);
+  });
+});
+
+describe('checkRun on the stream', () => {
+  const withStream = (change: (stream: StreamedEvent[]) => StreamedEvent[]) => goodRun({ stream: change(streamOf(goodLog())) });
+  const insert = (...deltas: StreamedEvent[]) => withStream((stream) => stream.toSpliced(8, 0, ...deltas));
+
+  it.each<[string, RunRecord]>([
+    ['an event that never came', withStream((stream) => stream.toSpliced(4, 1))],
+    ['an event that came twice', withStream((stream) => stream.toSpliced(4, 0, stream[4] as StreamedEvent))],
+    [
+      'events out of order',
+      withStream((stream) => [...stream.slice(0, 3), stream[4] as StreamedEvent, stream[3] as StreamedEvent, ...stream.slice(5)]),
+    ],
+    ['text that came twice', insert(delta('all '), delta('all '), delta('done'))],
+    ['text that never came', insert(delta('all '))],
+    ['text that came twice over a reconnect', insert(delta('all '), { kind: 'reconnected' }, delta('all done'))],
+  ])('finds %s', (_, run) => {
+    expect(promises(checkRun(run))).toContain('stream');
+  });
+
+  it.each<[string, RunRecord]>([
+    ['text in pieces', insert(delta('all '), delta('done'))],
+    ['text that goes on after a reconnect', insert(delta('all '), { kind: 'reconnected' }, delta('done'))],
+    ['text whose rest came with the completed message after a reconnect', insert(delta('all '), { kind: 'reconnected' })],
+    ['a stream that began later than the log', withStream((stream) => stream.slice(1))],
+  ])('accepts %s', (_, run) => {
+    expect(checkRun(run).violations).toEqual([]);
+  });
+
+  it('starts a text anew when its step was started anew', () => {
+    const log = goodLog().map((entry) =>
+      entry.sequence === 7 ? { ...entry, type: 'reason.recovered' as const, data: { turn_id: 'turn_1' } } : entry,
+    );
+    const stream = streamOf(log);
+    const run = goodRun({
+      log,
+      stream: [...stream.slice(0, 5), delta('al'), ...stream.slice(5, 7), delta('all '), delta('done'), ...stream.slice(7)],
+    });
+    expect(checkRun(run).violations).toEqual([]);
+  });
+});

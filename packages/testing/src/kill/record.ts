@@ -1,0 +1,61 @@
+import type { DurableEvent } from '@everruns/contract';
+import type { Effect } from './effect-simulator.ts';
+import type { ModelCall } from './model-simulator.ts';
+
+/** Everything that is known of one run from outside: the log as the API gives it, what a stream saw, and the simulators' own notes. */
+export interface RunRecord {
+  /** `GET /v1/sessions/{id}/events` after the run. */
+  log: DurableEvent[];
+  /** Frames of the event stream in the order of arrival, over all its connections. */
+  stream: StreamedEvent[];
+  /** Status of the session after the run, as the API says it. */
+  sessionStatus: string;
+  effects: Effect[];
+  modelCalls: ModelCall[];
+  expected: Expectation;
+  acknowledged: Acknowledged;
+  /** What was done to the run; null in a dry run. */
+  harm: Harm | null;
+}
+
+/** One frame, or the mark of a connection that broke. */
+export type StreamedEvent =
+  | { kind: 'event'; id: string; type: string; sequence?: number; data: Record<string, unknown>; context: { turn_id?: string } }
+  | { kind: 'reconnected' };
+
+export interface ExpectedCall {
+  callId: string;
+  side: 'server' | 'client';
+  effect: 'readonly' | 'idempotent' | 'unsafe';
+  /** How the effect simulator knows it. */
+  effectId?: string;
+}
+
+/** What the scenario must lead to, whatever happens on the way. */
+export interface Expectation {
+  /** How the first turn ends. */
+  turnEnd: 'turn.completed' | 'turn.cancelled';
+  /** Text of the agent's last message in that turn; null when it is not fixed. */
+  finalText: string | null;
+  calls: ExpectedCall[];
+  /** Text of the message that was posted afterwards, and the answer to it. */
+  followUp: { text: string; answer: string };
+}
+
+/** What the API has answered with success: from then on it must be true. */
+export interface Acknowledged {
+  /** Messages: their ids and texts. */
+  messages: { id: string; text: string }[];
+  /** Client-side results by call id. */
+  toolResults: { callId: string; result: unknown }[];
+  /** Answer to the cancel, if one was sent. */
+  cancel: string | null;
+}
+
+export interface Harm {
+  /** Milliseconds since the epoch. */
+  at: number;
+  victim: string;
+  /** The process that held the step's lease is gone: only then may a repeatable call run again. */
+  holderLost: boolean;
+}
