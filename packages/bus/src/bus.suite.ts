@@ -45,7 +45,7 @@ export function busSuite(name: string, openWorld: () => Promise<BusWorld>): void
         ...transport,
         onHint: (listener) => transport.onHint((hint) => void (member.lose(hint) || listener(hint))),
       };
-      member.bus = createBus({ instanceId: instance(n), transport: lossy, onNumber: (number) => member.numbers.push(number) });
+      member.bus = createBus({ instanceId: () => instance(n), transport: lossy, onNumber: (number) => member.numbers.push(number) });
       member.bus.onHint((hint) => member.hints.push(hint));
       member.bus.onMissed(() => void member.missed++);
       return member;
@@ -55,12 +55,13 @@ export function busSuite(name: string, openWorld: () => Promise<BusWorld>): void
     const heard = (member: Member, n: number) => expect.poll(() => member.hints.at(-1)?.n).toBe(n);
 
     it('brings a note to all others and not to its sender', async () => {
-      a().bus.publish({ sessions: [session(1)], pools: ['tool'], text: { through: 7, sessions: [session(2)] } });
+      a().bus.publish({ sessions: [session(1)], pools: ['tool'], cancelled: [session(3)], text: { through: 7, sessions: [session(2)] } });
       const hint = {
         instanceId: instance(1),
         n: 1,
         sessions: [session(1)],
         pools: ['tool'],
+        cancelled: [session(3)],
         text: { through: 7, sessions: [session(2)], partial: false },
       };
       await heard(b(), 1);
@@ -93,13 +94,14 @@ export function busSuite(name: string, openWorld: () => Promise<BusWorld>): void
 
     it('splits a note that is too large for one hint, and says that more of the text follows', async () => {
       const ids = Array.from({ length: 700 }, (_, n) => session(n));
-      a().bus.publish({ sessions: ids, pools: ['reason'], text: { through: 3, sessions: ids } });
-      await heard(b(), 6);
+      a().bus.publish({ sessions: ids, pools: ['reason'], cancelled: ids, text: { through: 3, sessions: ids } });
+      await heard(b(), 10);
       expect(new Set(b().hints.flatMap((hint) => hint.sessions)).size).toBe(700);
+      expect(new Set(b().hints.flatMap((hint) => hint.cancelled)).size).toBe(700);
       const text = b().hints.flatMap((hint) => hint.text ?? []);
       expect(new Set(text.flatMap((part) => part.sessions)).size).toBe(700);
       expect(text.map((part) => part.partial)).toEqual([true, true, false]);
-      expect(b().hints.map((hint) => hint.pools.length)).toEqual([1, 0, 0, 0, 0, 0]);
+      expect(b().hints.map((hint) => hint.pools.length)).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     });
 
     it('tells once that hints may have been missed: at first contact and after a gap', async () => {

@@ -1,7 +1,7 @@
 import type { Uuid } from '@everruns/contract';
 import { Hearing } from './hearing.ts';
 import { PendingNotes } from './hint.ts';
-import type { Hint, Note } from './hint.ts';
+import type { Hint, HintBody, Note } from './hint.ts';
 
 /** Wake-ups between the instances of one installation: fire and forget, sent after the commit that they tell of. */
 export interface Bus {
@@ -30,7 +30,8 @@ export interface HintTransport {
 }
 
 export interface BusOptions {
-  instanceId: Uuid;
+  /** Asked for each hint: an instance that was declared lost goes on under another id. */
+  instanceId: () => Uuid;
   transport: HintTransport;
   /** Called with the last number that was sent or given up, for the beat row. */
   onNumber?: (n: number) => void;
@@ -41,12 +42,13 @@ export function createBus(options: BusOptions): Bus {
   const hintListeners = new Set<(hint: Hint) => void>();
   const missedListeners = new Set<() => void>();
   const hearing = new Hearing();
-  const sender = createSender(options);
+  const own = new Set<Uuid>();
+  const sender = createSender(options, own);
   const tellMissed = () => {
     for (const listener of missedListeners) listener();
   };
   const stopHints = options.transport.onHint((hint) => {
-    if (hint.instanceId === options.instanceId) return;
+    if (own.has(hint.instanceId)) return;
     const missed = hearing.hear(hint.instanceId, hint.n);
     for (const listener of hintListeners) listener(hint);
     if (missed) tellMissed();
@@ -79,7 +81,7 @@ function subscribe<T>(listeners: Set<T>, listener: T): () => void {
 }
 
 /** One hint on its way at a time, so that numbers arrive in order. */
-function createSender({ instanceId, transport, onNumber, onError }: BusOptions) {
+function createSender({ instanceId, transport, onNumber, onError }: BusOptions, own: Set<Uuid>) {
   const pending = new PendingNotes();
   let n = 0;
   let failed = false;
@@ -89,14 +91,17 @@ function createSender({ instanceId, transport, onNumber, onError }: BusOptions) 
   async function run(): Promise<void> {
     await Promise.resolve(); // what is published in the same tick goes together
     while (!pending.empty) {
-      for (const body of pending.take()) await sendOne({ instanceId, n: ++n, ...body });
+      for (const body of pending.take()) await sendOne(body);
     }
     running = null;
   }
 
-  async function sendOne(hint: Hint): Promise<void> {
+  async function sendOne(body: HintBody): Promise<void> {
+    const id = instanceId();
+    own.add(id);
+    n += 1;
     try {
-      await transport.send(hint);
+      await transport.send({ instanceId: id, n, ...body });
     } catch (error) {
       failed = true; // the number is used up: the others see the gap
       if (!closed) onError?.(error);

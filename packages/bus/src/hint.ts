@@ -6,6 +6,8 @@ export interface Note {
   sessions?: readonly Uuid[];
   /** Pools in which tasks became ready. */
   pools?: readonly Pool[];
+  /** Tokens of leases that a cancel took away from their holders. */
+  cancelled?: readonly Uuid[];
   /** Open text was written for these sessions; `through` is the number of this instance's last row. */
   text?: { through: number; sessions: readonly Uuid[] };
 }
@@ -16,6 +18,7 @@ export interface Hint {
   n: number;
   sessions: readonly Uuid[];
   pools: readonly Pool[];
+  cancelled: readonly Uuid[];
   text: TextHint | null;
 }
 
@@ -29,51 +32,63 @@ export interface TextHint {
 /** A hint without its number and sender. */
 export type HintBody = Omit<Hint, 'instanceId' | 'n'>;
 
-/** Session ids in one hint: 22 characters and 3 of punctuation each, far enough below the 8,000 bytes of a notification. */
+/** Ids in one hint: 22 characters and 3 of punctuation each, far enough below the 8,000 bytes of a notification. */
 export const MAX_IDS_PER_HINT = 300;
 
 /** Notes that wait to be sent, merged. */
 export class PendingNotes {
   #sessions = new Set<Uuid>();
   #pools = new Set<Pool>();
+  #cancelled = new Set<Uuid>();
   #textSessions = new Set<Uuid>();
   #through = 0;
-  #hello = false;
+  #waiting = false;
 
   get empty(): boolean {
-    return !this.#hello && this.#sessions.size === 0 && this.#pools.size === 0 && this.#textSessions.size === 0;
+    return !this.#waiting;
   }
 
   /** An empty note is sent too: it says that this instance is there, and what its last number is. */
   add(note: Note): void {
-    this.#hello = true;
+    this.#waiting = true;
     for (const id of note.sessions ?? []) this.#sessions.add(id);
     for (const pool of note.pools ?? []) this.#pools.add(pool);
+    for (const token of note.cancelled ?? []) this.#cancelled.add(token);
     if (note.text === undefined) return;
     for (const id of note.text.sessions) this.#textSessions.add(id);
     this.#through = Math.max(this.#through, note.text.through);
   }
 
+  /** Everything that waits, in as few hints as its ids need. */
   take(maxIds: number = MAX_IDS_PER_HINT): HintBody[] {
+    const sessions = [...this.#sessions];
+    const cancelled = [...this.#cancelled];
+    const textSessions = [...this.#textSessions];
     const pools = [...this.#pools];
-    const bodies = split([...this.#sessions], [...this.#textSessions], { through: this.#through, maxIds });
+    const text = { through: this.#through, sessions: textSessions, partial: false };
     this.#sessions = new Set();
     this.#pools = new Set();
+    this.#cancelled = new Set();
     this.#textSessions = new Set();
-    this.#hello = false;
-    return bodies.map((body, index) => (index === 0 ? { ...body, pools } : body));
+    this.#waiting = false;
+    if (sessions.length + cancelled.length + textSessions.length <= maxIds) {
+      return [{ sessions, pools, cancelled, text: textSessions.length === 0 ? null : text }];
+    }
+    return [
+      { ...EMPTY, pools },
+      ...chunks(sessions, maxIds).map((part) => ({ ...EMPTY, sessions: part })),
+      ...chunks(cancelled, maxIds).map((part) => ({ ...EMPTY, cancelled: part })),
+      ...chunks(textSessions, maxIds).map((part, index, all) => {
+        return { ...EMPTY, text: { ...text, sessions: part, partial: index < all.length - 1 } };
+      }),
+    ];
   }
 }
 
-function split(sessions: Uuid[], textSessions: Uuid[], at: { through: number; maxIds: number }): HintBody[] {
-  const textHint = (ids: Uuid[], partial: boolean): TextHint | null =>
-    ids.length === 0 ? null : { through: at.through, sessions: ids, partial };
-  if (sessions.length + textSessions.length <= at.maxIds) return [{ sessions, pools: [], text: textHint(textSessions, false) }];
-  const bodies: HintBody[] = [];
-  for (let i = 0; i < sessions.length; i += at.maxIds) bodies.push({ sessions: sessions.slice(i, i + at.maxIds), pools: [], text: null });
-  for (let i = 0; i < textSessions.length; i += at.maxIds) {
-    const end = i + at.maxIds;
-    bodies.push({ sessions: [], pools: [], text: textHint(textSessions.slice(i, end), end < textSessions.length) });
-  }
-  return bodies;
+const EMPTY: HintBody = { sessions: [], pools: [], cancelled: [], text: null };
+
+function chunks<T>(values: readonly T[], size: number): T[][] {
+  const parts: T[][] = [];
+  for (let i = 0; i < values.length; i += size) parts.push(values.slice(i, i + size));
+  return parts;
 }

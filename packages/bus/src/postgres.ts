@@ -34,6 +34,8 @@ interface WireHint {
   n: number;
   s?: string[];
   p?: string[];
+  /** Tokens of cancelled leases. */
+  c?: string[];
   /** Text: last row, sessions, 1 when more follows. */
   t?: [number, string[], 0 | 1];
 }
@@ -43,6 +45,7 @@ export function encodeHint(hint: Hint): string {
   const wire: WireHint = { i: shortId(hint.instanceId), n: hint.n };
   if (hint.sessions.length > 0) wire.s = hint.sessions.map(shortId);
   if (hint.pools.length > 0) wire.p = [...hint.pools];
+  if (hint.cancelled.length > 0) wire.c = hint.cancelled.map(shortId);
   if (hint.text !== null) wire.t = [hint.text.through, hint.text.sessions.map(shortId), hint.text.partial ? 1 : 0];
   return JSON.stringify(wire);
 }
@@ -62,6 +65,7 @@ export function decodeHint(payload: string): Hint | null {
     n: wire.n as number,
     sessions: strings(wire.s).map(longId),
     pools: strings(wire.p).filter((pool): pool is Pool => POOLS.includes(pool as Pool)),
+    cancelled: strings(wire.c).map(longId),
     text: typeof through === 'number' ? { through, sessions: strings(sessions).map(longId), partial: partial === 1 } : null,
   };
 }

@@ -43,11 +43,11 @@ it('comes back after its connection was killed, and says that hints were missed'
   const [first, second] = [await listening(), await listening()];
   const errors: unknown[] = [];
   const sender = createBus({
-    instanceId: '00000000-0000-7000-8000-000000000001',
+    instanceId: () => '00000000-0000-7000-8000-000000000001',
     transport: postgresTransport(first),
     onError: (error) => errors.push(error),
   });
-  const receiver = createBus({ instanceId: '00000000-0000-7000-8000-000000000002', transport: postgresTransport(second) });
+  const receiver = createBus({ instanceId: () => '00000000-0000-7000-8000-000000000002', transport: postgresTransport(second) });
   const numbers: number[] = [];
   let missed = 0;
   receiver.onHint((hint) => numbers.push(hint.n));
