@@ -3,6 +3,9 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
+/** Another process is at work on the same data. */
+export class DataInUseError extends StartError {}
+
 const REASONS: Record<string, string> = {
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
@@ -10,6 +13,7 @@ const REASONS: Record<string, string> = {
   ENOSPC: 'no space is left on the device',
   EDQUOT: 'the disk quota is used up',
   ENOTDIR: 'a part of the path is not a directory',
+  EEXIST: 'a file is in its place',
   EISDIR: 'it is a directory',
   ELOOP: 'the links in the path form a loop',
   ENAMETOOLONG: 'the path is too long',

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { chown, lstat, mkdir } from 'node:fs/promises';
+import { chown, lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StartError } from '../errors.ts';
 import { canEnter, type Account } from './account.ts';
+import { isPostmasterOf } from './postmaster-file.ts';
 
 /** The shortest limit of the systems we run on, less the final zero. */
 const MAX_SOCKET_PATH = 103;
@@ -25,4 +26,19 @@ export async function openSocketDirectory(dataDir: string, account: Account | un
     if (canEnter(directory, account)) return directory;
   }
   throw new StartError(`No directory for PostgreSQL's socket can be made in ${tmpdir()} or /tmp.`);
+}
+
+/**
+ * A killed server leaves its socket's lock file. PostgreSQL removes one of a dead process itself, but takes a zombie, or a stranger that has the
+ * same number now, for alive.
+ */
+export async function removeStaleSockets(socketDir: string, dataDir: string): Promise<void> {
+  for (const name of await readdir(socketDir)) {
+    if (!name.endsWith('.lock')) continue;
+    const text = await readFile(join(socketDir, name), 'utf8').catch(() => ''); // removed meanwhile
+    const pid = Number(text.split('\n')[0]);
+    if (text === '' || isPostmasterOf(pid, dataDir)) continue;
+    await rm(join(socketDir, name.slice(0, -'.lock'.length)), { force: true });
+    await rm(join(socketDir, name), { force: true });
+  }
 }

@@ -76,10 +76,13 @@ test('a server that was left running is adopted', async () => {
   await first.gone;
 });
 
-test('a server that was left running with other settings is restarted with the new ones', async () => {
+test('a server that was left running with other settings is adopted and known to be outdated', async () => {
   const first = await start();
-  const second = await start({ settings: { shared_preload_libraries: 'pg_stat_statements' } });
-  expect(second.pid).not.toBe(first.pid);
+  const settings = { shared_preload_libraries: 'pg_stat_statements' };
+  expect(await start({ settings })).toMatchObject({ pid: first.pid, adopted: true, outdated: true });
+  await first.stop();
+  const second = await start({ settings });
+  expect(second).toMatchObject({ adopted: false, outdated: false });
   await query(second.url('postgres'), 'create extension pg_stat_statements');
   expect(await query(second.url('postgres'), 'select count(*) > 0 from pg_stat_statements')).toEqual([[true]]);
 });

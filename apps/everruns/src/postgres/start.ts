@@ -8,7 +8,7 @@ import { accountFor, runAs, type Account } from './account.ts';
 import { findBinaries, type Binaries } from './binaries.ts';
 import { prepareDataDirectory, SUPERUSER } from './data-directory.ts';
 import { disownStranger, isPostmasterOf, readPostmasterFile, type PostmasterFile } from './postmaster-file.ts';
-import { openSocketDirectory } from './socket-directory.ts';
+import { openSocketDirectory, removeStaleSockets } from './socket-directory.ts';
 
 export interface PostgresOptions {
   /** Where the data lives; made when absent. */
@@ -27,8 +27,10 @@ export interface PostgresOptions {
 
 export interface PostgresServer {
   readonly pid: number;
-  /** True when a server that an earlier process left running was taken over. */
+  /** True when a server that another process had started was found running. */
   readonly adopted: boolean;
+  /** True when that one runs with other settings: only who owns the data may restart it. */
+  readonly outdated: boolean;
   readonly socketDir: string;
   readonly port: number;
   /** A connection URL over the Unix socket. */
@@ -47,7 +49,6 @@ const GIVE_UP_AFTER_MS = 30_000;
 /** Longer than any replay of the log takes; a server that is neither ready nor gone by then has been stopped by somebody. */
 const READY_WITHIN_MS = 600_000;
 const STOP_MS = 10_000;
-const STOPPED = 'A server with other settings has just been stopped.';
 
 const DURABLE = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' };
 const DISPOSABLE = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
@@ -99,8 +100,8 @@ function serverArguments({ durability, tcp, settings }: PostgresOptions, dataDir
   return ['-D', dataDir, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
 }
 
-/** Undefined when no server runs on the directory. One with other settings is stopped first, so that it can start with these. */
-async function adopt(launch: Launch): Promise<PostgresServer | StartError | undefined> {
+/** Undefined when no server runs on the directory. */
+async function adopt(launch: Launch): Promise<PostgresServer | undefined> {
   const { dataDir, args } = launch;
   const file = await readPostmasterFile(dataDir);
   if (file === undefined) return undefined;
@@ -110,10 +111,8 @@ async function adopt(launch: Launch): Promise<PostgresServer | StartError | unde
   }
   const ready = await waitUntilReady(launch, () => isPostmasterOf(file.pid, dataDir));
   if (ready === undefined) return undefined;
-  const server = describeServer(launch, ready, true, pollGone(ready.pid, dataDir));
-  if (await startedWith(dataDir, args)) return server;
-  await server.stop();
-  return new StartError(STOPPED);
+  const origin = { adopted: true, outdated: !(await startedWith(dataDir, args)) };
+  return describeServer(launch, ready, origin, pollGone(ready.pid, dataDir));
 }
 
 /** `postmaster.opts` holds the command line of the running server. */
@@ -124,6 +123,7 @@ async function startedWith(dataDir: string, args: string[]): Promise<boolean> {
 
 async function launchServer(launch: Launch): Promise<PostgresServer | StartError> {
   const { options, account, binaries, args, dataDir } = launch;
+  await removeStaleSockets(launch.socketDir, dataDir);
   const logStart = await stat(options.logFile).then(
     (file) => file.size,
     () => 0,
@@ -142,7 +142,7 @@ async function launchServer(launch: Launch): Promise<PostgresServer | StartError
     child.once('error', end);
   });
   const ready = await waitUntilReady(launch, () => alive, child.pid);
-  if (ready !== undefined) return describeServer(launch, ready, false, gone);
+  if (ready !== undefined) return describeServer(launch, ready, { adopted: false, outdated: false }, gone);
   await rmdir(launch.socketDir).catch(() => undefined); // not empty when another server uses it
   return new StartError(`PostgreSQL did not start on ${dataDir}: ${await lastFatal(options.logFile, logStart)}`);
 }
@@ -164,13 +164,15 @@ async function waitUntilReady(launch: Launch, alive: () => boolean, pid?: number
   return undefined;
 }
 
-function describeServer(launch: Launch, file: PostmasterFile, adopted: boolean, gone: Promise<void>): PostgresServer {
+type Origin = Pick<PostgresServer, 'adopted' | 'outdated'>;
+
+function describeServer(launch: Launch, file: PostmasterFile, origin: Origin, gone: Promise<void>): PostgresServer {
   const { dataDir } = launch;
   const { pid, port, socketDir } = file;
   const isGone = () => !isPostmasterOf(pid, dataDir);
   return {
+    ...origin,
     pid,
-    adopted,
     port,
     socketDir,
     gone,
@@ -194,7 +196,7 @@ async function pollGone(pid: number, dataDir: string): Promise<void> {
 
 /** Back-ends of a killed server, and a server that another start has just launched, are gone or adoptable a moment later. */
 function mayPass({ message }: StartError): boolean {
-  return message === STOPPED || /shared memory block|lock file "postmaster.pid"/.test(message);
+  return /shared memory block|lock file "postmaster.pid"/.test(message);
 }
 
 async function lastFatal(logFile: string, from: number): Promise<string> {
