@@ -1,7 +1,10 @@
 import type { InStepEvent } from '@everruns/contract';
 import type { JsonObject } from './capability.ts';
 
-/** New text of an open message; `offset` counts the UTF-16 units before it within its stream. */
+/**
+ * New text of an open message. `offset` counts the UTF-16 units before it since the event that began its text: `output.message.started`, or
+ * the `reason.thinking.started` of this episode.
+ */
 export interface TextDelta {
   stream: 'output' | 'thinking';
   messageId: string;

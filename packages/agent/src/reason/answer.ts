@@ -96,7 +96,10 @@ export class AnswerCollector {
     if (this.text === '') {
       this.firstTextAtMs = this.#clock.nowMs();
       const { turnId, messageId, iteration, model } = this.#labels;
-      this.#output.record({ type: 'output.message.started', data: { turn_id: turnId, message_id: messageId, iteration, model } });
+      this.#output.begin('output', {
+        type: 'output.message.started',
+        data: { turn_id: turnId, message_id: messageId, iteration, model },
+      });
     }
     if (this.#textStart === null) {
       const gap = this.text === '' || /\s$/.test(this.text) ? '' : BLOCK_GAP;
@@ -129,13 +132,15 @@ export class AnswerCollector {
     if (delta === '') return;
     this.#endText();
     const gap = this.#block === null && this.thinking !== '' ? BLOCK_GAP : '';
-    if (this.#episodeStart === null) {
+    const isNewEpisode = this.#episodeStart === null;
+    if (isNewEpisode) {
       this.#episodeStart = this.thinking.length + gap.length;
-      this.#output.record({ type: 'reason.thinking.started', data: { turn_id: this.#labels.turnId, model: this.#labels.model } });
+      const { turnId, model } = this.#labels;
+      this.#output.begin('thinking', { type: 'reason.thinking.started', data: { turn_id: turnId, model } });
     }
     this.#block = (this.#block ?? '') + delta;
     this.thinking += gap + delta;
-    this.#output.write('thinking', gap + delta);
+    this.#output.write('thinking', isNewEpisode ? delta : gap + delta);
   }
 
   #onReasoningEnd({ replay, itemId }: Part<'reasoning_end'>): void {

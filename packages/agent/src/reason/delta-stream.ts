@@ -46,6 +46,14 @@ export class DeltaStream {
     this.#cancelTimer = null;
   }
 
+  /** Begins a new text at offset 0; what was not sent of the old one stays unsent. */
+  restart(): void {
+    this.stop();
+    this.#buffer = '';
+    this.#offset = 0;
+    this.#lastSentMs = Number.NEGATIVE_INFINITY;
+  }
+
   #sendNow(): void {
     // Half of a surrogate pair cannot travel as UTF-8; it waits for its other half.
     const end = endsInHighSurrogate(this.#buffer) ? this.#buffer.length - 1 : this.#buffer.length;

@@ -1,5 +1,13 @@
 import { sleep, type Clock } from '../clock.ts';
-import { ModelError, type ChatModel, type ModelErrorKind, type ModelPart, type ModelRequest, type ReplayState } from '../model.ts';
+import {
+  ModelDetached,
+  ModelError,
+  type ChatModel,
+  type ModelErrorKind,
+  type ModelPart,
+  type ModelRequest,
+  type ReplayState,
+} from '../model.ts';
 import { present } from '../objects.ts';
 import type { AnswerCollector } from './answer.ts';
 import { modelRetryDelay } from './retry.ts';
@@ -15,8 +23,12 @@ export interface ModelCallDeps {
 
 export interface ModelCall {
   model: ChatModel;
-  request: ModelRequest;
+  request: Omit<ModelRequest, 'resume' | 'idempotencyKey'>;
   collector: AnswerCollector;
+  /** Names what is asked, the same on every attempt of the task. */
+  name: string;
+  /** Where an earlier attempt of the task left a response that the provider keeps. */
+  resume?: ReplayState;
 }
 
 export interface ModelCallResult {
@@ -36,8 +48,9 @@ const RESUME_IS_GONE: ReadonlySet<ModelErrorKind> = new Set(['invalid_request', 
  * a driver throws that is no ModelError.
  */
 export async function callModel(call: ModelCall, deps: ModelCallDeps, signal: AbortSignal): Promise<ModelCallResult> {
-  let resume = call.request.resume;
+  let { resume } = call;
   let firstFailureMs: number | undefined;
+  let creations = 0;
   const retry = { attempts: 0, total_wait_ms: 0 };
   const result = (error?: ModelError): ModelCallResult => ({
     ...present({ error, retry: retry.attempts > 0 ? retry : undefined }),
@@ -50,9 +63,10 @@ export async function callModel(call: ModelCall, deps: ModelCallDeps, signal: Ab
       resume = part.state;
       return deps.checkpoint(part.state);
     };
-    const request = { ...call.request, ...present({ resume }) };
+    const request: ModelRequest = { ...call.request, ...present({ resume }) };
+    if (resume === undefined) request.idempotencyKey = `${call.name}:${creations++}`;
     try {
-      await attempt({ model: call.model, request, onPart }, deps, signal);
+      await attempt({ model: call.model, request, onPart, isKept: () => resume !== undefined }, deps, signal);
       return result();
     } catch (error) {
       signal.throwIfAborted();
@@ -60,7 +74,6 @@ export async function callModel(call: ModelCall, deps: ModelCallDeps, signal: Ab
       if (call.collector.hasOutput) return result(error);
       if (request.resume !== undefined && RESUME_IS_GONE.has(error.kind)) {
         resume = undefined;
-        delete call.request.resume;
         continue;
       }
       firstFailureMs ??= deps.clock.nowMs();
@@ -78,6 +91,8 @@ interface Attempt {
   model: ChatModel;
   request: ModelRequest;
   onPart: (part: ModelPart) => Promise<void> | undefined;
+  /** Does the provider keep the response? Then letting go of the stream does not end it. */
+  isKept: () => boolean;
 }
 
 async function attempt(call: Attempt, deps: ModelCallDeps, signal: AbortSignal): Promise<void> {
@@ -85,9 +100,11 @@ async function attempt(call: Attempt, deps: ModelCallDeps, signal: AbortSignal):
   const abort = new AbortController();
   const onAbort = () => abort.abort(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
-  const watch = watchForStall(deps, () =>
-    abort.abort(new ModelError('stalled', `nothing was received for ${Math.round(deps.stallTimeoutMs / 1_000)} s`)),
-  );
+  let stall: ModelError | undefined;
+  const watch = watchForStall(deps, () => {
+    stall = new ModelError('stalled', `nothing was received for ${Math.round(deps.stallTimeoutMs / 1_000)} s`);
+    abort.abort(call.isKept() ? new ModelDetached('stalled') : stall);
+  });
   // A driver that ignores its signal must not hold up a cancel: the step goes on without it.
   const aborted = new Promise<never>((_, reject) => {
     abort.signal.addEventListener('abort', () => reject(abort.signal.reason as Error), { once: true });
@@ -97,7 +114,7 @@ async function attempt(call: Attempt, deps: ModelCallDeps, signal: AbortSignal):
     await Promise.race([reading, aborted]);
   } catch (error) {
     reading.catch(() => undefined);
-    throw abort.signal.aborted ? abort.signal.reason : error;
+    throw stall ?? (abort.signal.aborted ? abort.signal.reason : error);
   } finally {
     watch.stop();
     signal.removeEventListener('abort', onAbort);

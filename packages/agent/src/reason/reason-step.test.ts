@@ -11,7 +11,7 @@ import {
   userMessage,
 } from '@everruns/testing/step-fixtures';
 import { createCapabilityRegistry, toolSuccess, type Capability, type JsonObject } from '../capability.ts';
-import { ModelError, type ModelRegistry } from '../model.ts';
+import { ModelDetached, ModelError, type ModelRegistry } from '../model.ts';
 import { runReasonStep, type ReasonDeps } from './reason-step.ts';
 
 const echo: Capability = {
@@ -76,6 +76,7 @@ describe('an answer', () => {
       response_id: 'r1',
       response_model: 'test-model-2',
       time_to_first_token_ms: 0,
+      answered: { seen: 1, model: { provider_type: 'openai', model: 'test-model' } },
     });
     expect(result.events).toEqual([
       {
@@ -198,6 +199,34 @@ describe('thinking', () => {
         { type: 'text', start: 0, end: 6, replay: { item: 'm' } },
       ],
     });
+  });
+
+  it('that goes on after text is another episode, whose deltas begin at 0 again', async () => {
+    const { outcome, sink, clock } = start([
+      [
+        { type: 'reasoning', delta: 'One' },
+        { waitMs: 10 },
+        { type: 'text', delta: 'Well' },
+        { waitMs: 10 },
+        { type: 'reasoning', delta: 'Two' },
+        { waitMs: 10 },
+        { type: 'text', delta: 'Done' },
+        { waitMs: 10 },
+        finish(),
+      ],
+    ]);
+    await clock.advance(1_000);
+    expect(await outcome()).toMatchObject({ thinking: 'One\n\nTwo', text: 'Well\n\nDone' });
+    const deltas = sink.log.flatMap((entry) => ('delta' in entry ? [entry.delta] : []));
+    expect(deltas.filter(({ stream }) => stream === 'thinking').map(({ offset, text }) => [offset, text])).toEqual([
+      [0, 'One'],
+      [0, 'Two'],
+    ]);
+    expect(sink.text('output')).toBe('Well\n\nDone');
+    const thoughts = sink.log
+      .flatMap((entry) => ('append' in entry ? entry.append : []))
+      .filter(({ type }) => type === 'reason.thinking.completed');
+    expect(thoughts.map(({ data }) => data.thinking)).toEqual(['One', 'Two']);
   });
 
   it('names its items without the opaque state', async () => {
@@ -399,6 +428,39 @@ describe('cancel', () => {
 
 describe('a response that the provider keeps', () => {
   const kept = { type: 'resumable' as const, state: { id: 'resp_1', cursor: 0 } };
+
+  it('is asked for under one name on every attempt of the task, and under another by a retry', async () => {
+    const down = new ModelError('unavailable', 'x');
+    const first = start([[down], says('A')]);
+    await first.clock.advance(5_000);
+    const second = start([says('A')], { input: { attempt: 2 } });
+    await second.outcome();
+    const names = (requests: { idempotencyKey?: string }[]) => requests.map(({ idempotencyKey }) => idempotencyKey);
+    expect(names(first.models.requests)).toEqual([
+      'message_0000000000000000000000000000000a:0',
+      'message_0000000000000000000000000000000a:1',
+    ]);
+    expect(names(second.models.requests)).toEqual(['message_0000000000000000000000000000000a:0']);
+  });
+
+  it('is left running when its stream stalls, and taken up again', async () => {
+    const reasons: unknown[] = [];
+    const clock = createManualClock();
+    const script = createFakeModel(clock, [[kept, 'hang'], says('All')]);
+    const models: ModelRegistry = {
+      open: (endpoint) => ({
+        stream(request, signal) {
+          signal.addEventListener('abort', () => reasons.push(signal.reason));
+          return script.open(endpoint).stream(request, signal);
+        },
+      }),
+    };
+    const { outcome } = start([], { deps: { models, clock } });
+    await clock.advance(130_000);
+    expect(await outcome()).toMatchObject({ text: 'All', retry: { attempts: 1 } });
+    expect(reasons[0]).toBeInstanceOf(ModelDetached);
+    expect(script.requests[1]?.resume).toEqual({ id: 'resp_1', cursor: 0 });
+  });
 
   it('is stored before anything more is read', async () => {
     const { outcome, sink, clock } = start([[kept, ...says('Text')]], { holdCheckpoints: true });

@@ -102,10 +102,14 @@ class ReasonStep {
     const { input, checkpoint } = this.#task;
     const transcript = buildTranscript(input.messages, input.model.provider_type);
     for (const event of transcript.events) this.#output.attach(event);
-    const request = buildRequest(input, agent, transcript.messages);
-    const resume = checkpoint?.resume;
-    if (isRecord(resume)) request.resume = resume as ReplayState;
-    const call = { model: chat, request, collector: this.#collector };
+    const resume = isRecord(checkpoint?.resume) ? (checkpoint.resume as ReplayState) : undefined;
+    const call = {
+      model: chat,
+      request: buildRequest(input, agent, transcript.messages),
+      collector: this.#collector,
+      name: input.message_id,
+      ...present({ resume }),
+    };
     let result: ModelCallResult;
     try {
       result = await callModel(call, this.#callDeps(), signal);
@@ -169,6 +173,7 @@ class ReasonStep {
 
   #common() {
     const { clock } = this.#deps;
+    const { seen, model } = this.#task.input;
     const { text, thinking, firstTextAtMs, end } = this.#collector;
     const events = this.#output.finish();
     return {
@@ -176,6 +181,15 @@ class ReasonStep {
       events,
       text,
       max_iterations: this.agent?.maxIterations ?? DEFAULT_MAX_ITERATIONS,
+      answered: {
+        seen,
+        model: present({
+          model_id: model.model_id,
+          provider_id: model.provider_id,
+          provider_type: model.provider_type,
+          model: model.model,
+        }),
+      },
       duration_ms: Math.round(clock.nowMs() - this.#startedMs),
       ...present({
         thinking: thinking === '' ? undefined : thinking,

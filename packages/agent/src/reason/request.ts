@@ -4,7 +4,11 @@ import type { RuntimeAgent } from '../config/runtime-agent.ts';
 import type { ModelMessage, ModelRequest } from '../model.ts';
 import { present } from '../objects.ts';
 
-export function buildRequest(input: ReasonInput, agent: RuntimeAgent, messages: ModelMessage[]): ModelRequest {
+export function buildRequest(
+  input: ReasonInput,
+  agent: RuntimeAgent,
+  messages: ModelMessage[],
+): Omit<ModelRequest, 'resume' | 'idempotencyKey'> {
   const { controls } = input;
   return {
     messages,

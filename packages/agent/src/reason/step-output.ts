@@ -41,6 +41,12 @@ export class StepOutput {
     else this.#streams[stream].pump();
   }
 
+  /** Records the event that begins a text; its first delta has offset 0 again. */
+  begin(stream: TextDelta['stream'], event: InStepEvent): void {
+    this.#streams[stream].restart();
+    this.record(event);
+  }
+
   /** Ends a stream's batch early, because an event about it follows. */
   flush(stream: TextDelta['stream']): void {
     if (this.#pending.length === 0) this.#streams[stream].flush();
