@@ -1,0 +1,1 @@
+export function readmeBlock(heading: string): string;
