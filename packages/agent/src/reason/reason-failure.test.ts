@@ -3,7 +3,7 @@ import { createFakeModel, says } from '@everruns/testing/fake-model';
 import { createManualClock } from '@everruns/testing/manual-clock';
 import { createCapabilityRegistry, type Capability } from '../capability.ts';
 import { ModelDetached, ModelError, type ModelRegistry } from '../model.ts';
-import { echo, start, types } from './reason-fixture.ts';
+import { echo, start, types } from '@everruns/testing/start-reason-step';
 
 describe('a call that fails', () => {
   const busy = () => new ModelError('rate_limited', 'slow down', { status: 429, retryAfterMs: 3_000 });

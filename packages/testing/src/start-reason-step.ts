@@ -1,9 +1,9 @@
 import type { ReasonInput, ReasonOutcome } from '@everruns/contract';
-import { createFakeModel, type ScriptStep } from '@everruns/testing/fake-model';
-import { createManualClock } from '@everruns/testing/manual-clock';
-import { createRecordingLog, createRecordingSink, reasonInput } from '@everruns/testing/step-fixtures';
-import { createCapabilityRegistry, toolSuccess, type Capability, type JsonObject } from '../capability.ts';
-import { runReasonStep, type ReasonDeps } from './reason-step.ts';
+import { createFakeModel, type ScriptStep } from './fake-model.ts';
+import { createManualClock } from './manual-clock.ts';
+import { createRecordingLog, createRecordingSink, reasonInput } from './step-fixtures.ts';
+import { createCapabilityRegistry, toolSuccess, type Capability, type JsonObject } from '@everruns/agent/capability';
+import { runReasonStep, type ReasonDeps } from '@everruns/agent/reason/reason-step';
 
 /** A reason step on a manual clock, against a scripted model. For tests. */
 
