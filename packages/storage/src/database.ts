@@ -55,9 +55,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   });
   return {
     poolSize: options.poolSize,
-    async run<R extends Row>(statement: Statement, values: readonly unknown[] = []) {
-      return (await pool.query<R>(bind(statement, values))).rows;
-    },
+    run: <R extends Row>(statement: Statement, values: readonly unknown[] = []) => rowsOf(() => pool.query<R>(bind(statement, values))),
     transaction: (work) => inTransaction(pool, bind, work),
     async dedicated() {
       const client = new pg.Client({ ...base, options: undefined } as pg.ClientConfig);
@@ -72,17 +70,15 @@ export function openDatabase(options: DatabaseOptions): Database {
 type Bind = (statement: Statement, values: readonly unknown[]) => pg.QueryConfig;
 
 async function inTransaction<T>(pool: pg.Pool, bind: Bind, work: (tx: Queryable) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
+  const client = await connected(pool);
   let broken: Error | undefined;
   try {
     const begun = client.query('begin');
     begun.catch(() => undefined); // its failure fails the first statement too, which is awaited
     const result = await work({
-      async run<R extends Row>(statement: Statement, values: readonly unknown[] = []) {
-        return (await client.query<R>(bind(statement, values))).rows;
-      },
+      run: <R extends Row>(statement: Statement, values: readonly unknown[] = []) => rowsOf(() => client.query<R>(bind(statement, values))),
     });
-    await client.query('commit');
+    await rowsOf(() => client.query('commit'));
     return result;
   } catch (error) {
     await client.query('rollback').catch((cause: unknown) => {
@@ -94,18 +90,45 @@ async function inTransaction<T>(pool: pg.Pool, bind: Bind, work: (tx: Queryable)
   }
 }
 
+/** The connection broke, or none could be had: whether the statement took effect is not known. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
+}
+
+async function rowsOf<R extends Row>(query: () => Promise<pg.QueryResult<R>>): Promise<R[]> {
+  try {
+    return (await query()).rows;
+  } catch (error) {
+    throw asConnectionError(error);
+  }
+}
+
+async function connected(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw asConnectionError(error);
+  }
+}
+
+/** What the driver reports without a SQLSTATE came from the socket, not from the server. */
+function asConnectionError(error: unknown): unknown {
+  if (error instanceof pg.DatabaseError || !(error instanceof Error)) return error;
+  return new ConnectionError(`The database connection failed: ${error.message}`, { cause: error });
+}
+
 /** SQLSTATE of a server error, or null for anything else. */
 export function sqlState(error: unknown): string | null {
   return error instanceof pg.DatabaseError && typeof error.code === 'string' ? error.code : null;
 }
 
 /**
- * Did the statement perhaps commit although it failed? True for a connection that broke (class 08, no SQLSTATE at all) and for a server
+ * Did the statement perhaps commit although it failed? True for a connection that broke (class 08, or the socket) and for a server
  * that shut down under it. Such a write is answered by repeating it, so every write of the core can be repeated.
  */
 export function outcomeUnknown(error: unknown): boolean {
   const state = sqlState(error);
-  if (state === null) return error instanceof Error && !(error instanceof TypeError) && !(error instanceof RangeError);
+  if (state === null) return error instanceof ConnectionError;
   return state.startsWith('08') || state === '57P01' || state === '57P02' || state === '57P03';
 }
 

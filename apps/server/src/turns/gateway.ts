@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { POOLS } from '@everruns/contract';
 import type { InStepEvent, Pool, TaskOutcome, TextStream, Uuid, WorkerGateway } from '@everruns/contract';
 import type { Append, Complete, Delta, Hello, ServerMessage, Task, WorkerMessage } from '@everruns/contract/generated/worker';
@@ -81,9 +82,8 @@ export class Gateway implements WorkerGateway {
 
   async #releaseLater(attachment: Attachment): Promise<void> {
     const ctx = this.#ctx;
-    if (ctx.signal.aborted) return; // the next instance adopts or sweeps
-    await new Promise((resolve) => setTimeout(resolve, ctx.settings.releaseAfterMs));
-    if (ctx.signal.aborted) return;
+    await sleep(ctx.settings.releaseAfterMs, undefined, { signal: ctx.signal }).catch(() => undefined);
+    if (ctx.signal.aborted) return; // shutting down: the next instance adopts or sweeps
     const held = await repeat(ctx, () => leasesOfAttachment(ctx.db, { instanceId: ctx.instanceId(), attachment: attachment.id }));
     const withText = held.map((lease) => ({ ...lease, progress: lease.progress || attachment.tasks.get(lease.token)?.wroteText === true }));
     if (held.length > 0) ctx.log.warn({ worker: attachment.worker.workerId, leases: held.length }, 'worker lost, its leases are released');

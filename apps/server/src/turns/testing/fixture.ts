@@ -1,0 +1,220 @@
+import { createIdSource, DEFAULT_ORG_ID, fromPublicId } from '@everruns/contract';
+import type { DurableEvent, ReasonInput, ReasonOutcome, TaskOutcome, ToolInput, Uuid } from '@everruns/contract';
+import type { ServerMessage, Task, WorkerMessage } from '@everruns/contract/generated/worker';
+import { openDatabase } from '@everruns/storage';
+import type { Database } from '@everruns/storage';
+import { testDatabase } from '@everruns/testing/postgres';
+import type { TextDelta } from '../../stream/port.ts';
+import type { EngineSettings } from '../context.ts';
+import { createEngine } from '../engine.ts';
+import type { Engine } from '../engine.ts';
+import { MessageQueue } from '../message-queue.ts';
+
+/** An engine on a real database, with a worker whose every answer the test gives by hand. */
+export interface EngineFixture {
+  db: Database;
+  engine: Engine;
+  deltas: TextDelta[];
+  /** Types of the durable events that the engine announced, per session. */
+  announced(sessionId: Uuid): string[];
+  session(options?: { orgId?: Uuid }): Promise<Uuid>;
+  log(sessionId: Uuid): Promise<DurableEvent[]>;
+  another(settings?: Partial<EngineSettings>): Promise<Engine>;
+  close(): Promise<void>;
+}
+
+const ids = createIdSource();
+export const SCOPE = { orgId: DEFAULT_ORG_ID };
+const quiet = { info: () => undefined, warn: () => undefined, error: (fields: unknown, text: string) => console.error(text, fields) };
+
+export async function engineFixture(settings: Partial<EngineSettings> = {}): Promise<EngineFixture> {
+  const database = await testDatabase();
+  const db = openDatabase(database.settings);
+  const events: DurableEvent[] = [];
+  const deltas: TextDelta[] = [];
+  const engines: Engine[] = [];
+  const start = async (own: Partial<EngineSettings>): Promise<Engine> => {
+    const engine = createEngine({
+      db,
+      ids,
+      log: quiet,
+      resolveModel: () => Promise.resolve({ provider_type: 'llmsim', model: 'test', provider_id: PROVIDER_ID }),
+      streams: () => ({
+        feed: {
+          committed: (_session, written) => events.push(...written),
+          delta: (delta) => deltas.push(delta),
+          openText: () => null,
+        },
+        readyHints: {
+          announce: () => undefined,
+          onReady: () => () => undefined,
+          announceCancelled: () => undefined,
+          onCancelled: () => () => undefined,
+        },
+      }),
+      address: 'test',
+      sole: false,
+      settings: own,
+    });
+    await engine.start();
+    engines.push(engine);
+    return engine;
+  };
+  const engine = await start(settings);
+  return {
+    db,
+    engine,
+    deltas,
+    announced: (sessionId) => events.filter((event) => fromPublicId('session', event.session_id) === sessionId).map((event) => event.type),
+    session: (options) => newSession(db, options?.orgId ?? DEFAULT_ORG_ID),
+    log: (sessionId) => readLog(db, sessionId),
+    another: (own = {}) => start({ ...settings, ...own }),
+    async close() {
+      for (const each of engines) await each.stop();
+      await db.close();
+      await database.drop();
+    },
+  };
+}
+
+export const PROVIDER_ID = '01933b5a-0000-7000-8000-00000000000f';
+
+async function newSession(db: Database, orgId: Uuid): Promise<Uuid> {
+  const id = ids.next();
+  const harness = { name: 'test_harness', text: `select id from harnesses where org_id = $1 and name = 'test-harness'` };
+  let [row] = await db.run<{ id: Uuid }>(harness, [orgId]);
+  if (row === undefined) {
+    const add = { name: 'test_add_harness', text: `insert into harnesses (id, org_id, name) values ($1, $2, 'test-harness') returning id` };
+    [row] = await db.run<{ id: Uuid }>(add, [ids.next(), orgId]);
+  }
+  const text = `insert into sessions (id, org_id, harness_id, workspace_id, owner_user_id) values ($1, $2, $3, $4, $2)`;
+  await db.run({ name: 'test_session', text }, [id, orgId, row?.id, ids.next()]);
+  await db.run({ name: 'test_head', text: `insert into session_heads (session_id, org_id) values ($1, $2)` }, [id, orgId]);
+  return id;
+}
+
+async function readLog(db: Database, sessionId: Uuid): Promise<DurableEvent[]> {
+  const text = `select public_id('event', id) as id, type, ts, seq as sequence, context, data from events where session_id = $1 order by seq`;
+  return (await db.run({ name: 'test_log', text }, [sessionId])) as unknown as DurableEvent[];
+}
+
+/** A worker's end of an in-process attachment. */
+export class HandWorker {
+  readonly workerId: string;
+  readonly bootId: Uuid;
+  readonly #incoming = new MessageQueue<WorkerMessage>();
+  readonly #arrived: ServerMessage[] = [];
+  readonly #abort = new AbortController();
+  readonly #waiting = new Set<() => void>();
+
+  constructor(
+    engine: Engine,
+    options: { workerId?: string; bootId?: Uuid; held?: { taskId: string; token: string }[]; tool?: number } = {},
+  ) {
+    this.workerId = options.workerId ?? `worker-${ids.random()}`;
+    this.bootId = options.bootId ?? ids.random();
+    void this.#listen(engine);
+    this.send({
+      $case: 'hello',
+      value: {
+        workerId: this.workerId,
+        bootId: this.bootId,
+        held: options.held ?? [],
+        slots: [
+          { pool: 'reason', capacity: 8 },
+          { pool: 'tool', capacity: options.tool ?? 8 },
+        ],
+        hostname: 'test',
+        version: 'test',
+        workerGroup: '',
+      },
+    });
+  }
+
+  async #listen(engine: Engine): Promise<void> {
+    for await (const message of engine.gateway.attach(this.#incoming, this.#abort.signal)) {
+      this.#arrived.push(message);
+      for (const wake of this.#waiting) wake();
+    }
+  }
+
+  send(kind: NonNullable<WorkerMessage['kind']>): void {
+    this.#incoming.push({ kind });
+  }
+
+  /** Takes the first message that matches, now or when it comes. */
+  async take<C extends NonNullable<ServerMessage['kind']>['$case']>(
+    $case: C,
+    matches: (value: never) => boolean = () => true,
+  ): Promise<Extract<NonNullable<ServerMessage['kind']>, { $case: C }>['value']> {
+    for (;;) {
+      const index = this.#arrived.findIndex((message) => message.kind?.$case === $case && matches(message.kind.value as never));
+      if (index >= 0) return this.#arrived.splice(index, 1)[0]?.kind?.value as never;
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.#waiting.delete(wake);
+          resolve();
+        };
+        this.#waiting.add(wake);
+      });
+    }
+  }
+
+  async reason(): Promise<{ task: Task; input: ReasonInput }> {
+    const { task } = await this.take('assign', (value: { task?: Task }) => value.task?.pool === 'reason');
+    return { task: task as Task, input: JSON.parse((task as Task).input.toString()) as ReasonInput };
+  }
+
+  async tool(callId?: string): Promise<{ task: Task; input: ToolInput }> {
+    const inputOf = (task: Task): ToolInput => JSON.parse(task.input.toString()) as ToolInput;
+    const { task } = await this.take(
+      'assign',
+      (value: { task?: Task }) => value.task?.pool === 'tool' && (callId === undefined || inputOf(value.task).call.id === callId),
+    );
+    return { task: task as Task, input: inputOf(task as Task) };
+  }
+
+  async complete(task: Task, outcome: TaskOutcome, acceptsNext = true): Promise<string> {
+    this.send({
+      $case: 'complete',
+      value: { taskId: task.taskId, token: task.token, outcome: Buffer.from(JSON.stringify(outcome)), acceptsNext },
+    });
+    return (await this.take('completed', (value: { token: string }) => value.token === task.token)).verdict;
+  }
+
+  /** The connection is gone, as after kill -9. */
+  vanish(): void {
+    this.#abort.abort();
+    this.#incoming.end();
+  }
+}
+
+export function answer(input: ReasonInput, parts: Partial<ReasonOutcome> = {}): ReasonOutcome {
+  return {
+    kind: 'reason',
+    success: true,
+    events: [],
+    text: 'Hello.',
+    calls: [],
+    max_iterations: 500,
+    usage: { input_tokens: 10, output_tokens: 3 },
+    duration_ms: 5,
+    answered: {
+      seen: input.seen,
+      model: {
+        provider_type: input.model.provider_type,
+        model: input.model.model,
+        ...(input.model.provider_id === undefined ? {} : { provider_id: input.model.provider_id }),
+      },
+    },
+    ...parts,
+  };
+}
+
+export function call(id: string, parts: Partial<ReasonOutcome['calls'][number]> = {}): ReasonOutcome['calls'][number] {
+  return { id, name: `tool_${id}`, arguments: {}, side: 'server', effect: 'readonly', ...parts };
+}
+
+export function said(text: string): { content: { type: 'text'; text: string }[] } {
+  return { content: [{ type: 'text', text }] };
+}
