@@ -43,7 +43,7 @@ function checkEffects(call: ExpectedCall, { log, effects, harm, expected }: RunR
   if (settled.data['status'] === 'success' && own.length === 0)
     tally.missing('effect', `call ${call.callId} is said to have succeeded without its effect`);
   // A tool whose own connection was cut reports that itself.
-  const mayFail = expected.turnEnd === 'turn.cancelled' || (harm !== null && (call.effect === 'unsafe' || harm.victim === 'call'));
+  const mayFail = expected.turnEnd === 'turn.cancelled' || (harm !== null && (call.effect === 'unsafe' || harm.callCut === true));
   if (settled.data['status'] !== 'success' && !mayFail)
     tally.add('outcome', `call ${call.callId} ended as ${String(settled.data['status'])}`);
 }

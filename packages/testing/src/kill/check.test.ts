@@ -46,7 +46,7 @@ function goodLog(): DurableEvent[] {
 }
 
 function streamOf(log: DurableEvent[]): StreamedEvent[] {
-  return log.map(({ id, type, sequence, data, context }) => ({ kind: 'event', id, type, sequence, data, context }));
+  return log.map(({ id, type, sequence, data, context }) => ({ kind: 'event', id, type, sequence, data, context, receivedMs: 0 }));
 }
 
 function delta(value: string, id = 'message_3'): StreamedEvent {
@@ -56,6 +56,7 @@ function delta(value: string, id = 'message_3'): StreamedEvent {
     type: 'output.message.delta',
     data: { message_id: id, delta: value, turn_id: 'turn_1' },
     context: {},
+    receivedMs: 0,
   };
 }
 

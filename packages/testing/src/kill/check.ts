@@ -94,7 +94,8 @@ function checkAcknowledged({ log, acknowledged, modelCalls }: RunRecord, tally: 
     );
     if (found.length === 0) tally.missing('acknowledged', `message ${id} is not in the log`);
     if (found.length > 1) tally.twice('acknowledged', `message ${id} is in the log ${found.length} times`);
-    if (!modelCalls.some((call) => call.userTexts.includes(text))) tally.missing('acknowledged', `message ${id} never reached the model`);
+    if (!modelCalls.some((call) => call.userTexts.some((seen) => seen.includes(text))))
+      tally.missing('acknowledged', `message ${id} never reached the model`);
   }
   for (const { callId, result } of acknowledged.toolResults) {
     const settled = log.find((event) => event.type === 'tool.completed' && event.data['tool_call_id'] === callId);

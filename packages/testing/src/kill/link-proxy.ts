@@ -9,8 +9,8 @@ export interface LinkProxy {
   readonly attached: boolean;
   /** Ids that have passed on any connection, in either direction. */
   readonly ids: Set<string>;
-  /** Called with each id that the server sends, as it passes. */
-  onAssigned: ((id: string) => void) | null;
+  /** When the server last sent an id that had not passed before: something new was given to the worker. Milliseconds since the epoch, 0: never. */
+  readonly assignedAtMs: number;
   /** From now on nothing that the server says reaches the worker on the connections that are open. */
   mute(): void;
   /** Breaks every open connection. */
@@ -42,7 +42,7 @@ class Link implements LinkProxy {
   port = 0;
   end: () => Promise<void> = async () => undefined;
   readonly ids = new Set<string>();
-  onAssigned: ((id: string) => void) | null = null;
+  assignedAtMs = 0;
   readonly #pairs: Set<Pair>;
 
   constructor(pairs: Set<Pair>) {
@@ -87,8 +87,8 @@ class Pair {
       worker.write(bytes);
       for (const id of toWorker.scan(bytes)) {
         this.attached = true;
+        if (!link.ids.has(id)) link.assignedAtMs = Date.now();
         link.ids.add(id);
-        link.onAssigned?.(id);
       }
     });
     for (const socket of [worker, server]) {

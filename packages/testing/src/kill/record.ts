@@ -20,7 +20,16 @@ export interface RunRecord {
 
 /** One frame, or the mark of a connection that broke. */
 export type StreamedEvent =
-  | { kind: 'event'; id: string; type: string; sequence?: number; data: Record<string, unknown>; context: { turn_id?: string } }
+  | {
+      kind: 'event';
+      id: string;
+      type: string;
+      sequence?: number;
+      data: Record<string, unknown>;
+      context: { turn_id?: string };
+      /** Milliseconds since the epoch. */
+      receivedMs: number;
+    }
   | { kind: 'reconnected' };
 
 export interface ExpectedCall {
@@ -58,4 +67,6 @@ export interface Harm {
   victim: string;
   /** The process that held the step's lease is gone: only then may a repeatable call run again. */
   holderLost: boolean;
+  /** The connection of an outbound call was cut although its caller lived: a tool then reports an error of its own. */
+  callCut?: boolean;
 }

@@ -1,0 +1,103 @@
+/**
+ * `npm run kill-table`: plays every scenario once for each of its commits and outbound calls, with something killed there, and writes
+ * `docs/reliability.md`. `-- --sample 40 --seed 7` plays a part of it and writes nothing; `--scenario tools` limits it; `--takeovers n` sets the
+ * kills for the takeover time.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { percentile } from './kill/histogram.ts';
+import { renderReport } from './kill/report.ts';
+import { sample, seededRandom } from './kill/sampling.ts';
+import { SCENARIOS } from './kill/scenarios.ts';
+import { openStage } from './kill/stage.ts';
+import { summarize } from './kill/summary.ts';
+import { fire, playTakeovers, survey } from './kill/table.ts';
+import type { RunResult } from './kill/run.ts';
+import type { Stage } from './kill/stage.ts';
+import type { Survey, Takeovers } from './kill/table.ts';
+
+const REPORT = new URL('../../../docs/reliability.md', import.meta.url);
+const EVIDENCE = new URL('../../../.cache/kill-table/', import.meta.url);
+const TAKEOVERS = 200;
+
+const { values } = parseArgs({
+  options: { sample: { type: 'string' }, seed: { type: 'string' }, scenario: { type: 'string' }, takeovers: { type: 'string' } },
+});
+const started = performance.now();
+const seed = Number(values.seed ?? Date.now() % 1_000_000);
+const random = seededRandom(seed);
+const scenarios = values.scenario === undefined ? SCENARIOS : SCENARIOS.filter((scenario) => scenario.name === values.scenario);
+const partial = values.sample !== undefined || values.scenario !== undefined;
+const kills = Number(values.takeovers ?? (partial ? 0 : TAKEOVERS));
+
+say(`Seed ${seed}. Starting PostgreSQL, a server and two workers ...`);
+const stage = await openStage();
+let failed = true;
+try {
+  failed = await main(stage);
+} finally {
+  await stage.stop();
+}
+process.exit(failed ? 1 : 0);
+
+async function main(on: Stage): Promise<boolean> {
+  const surveyed = await survey(on, scenarios);
+  for (const [name, { commits, calls }] of Object.entries(surveyed.counts))
+    say(`${name}: ${commits.length} commits, ${calls.length} outbound calls`);
+  const shots = values.sample === undefined ? surveyed.shots : sample(surveyed.shots, Number(values.sample), random);
+  const results = await playAll(on, shots);
+  const takeovers = await playTakeovers(on, kills, { random, onKill: (result) => void noteViolations(result, 'takeover') });
+  const broken = [...results, ...takeovers.results].filter((result) => result.violations.length > 0).length;
+  say(
+    `${results.length} runs of ${shots.length} and ${takeovers.results.length} takeovers, ${broken} with violations, in ${Math.round((performance.now() - started) / 1000)} s.`,
+  );
+  if (takeovers.progressMs.length > 0)
+    say(`Takeover p50 ${percentile(takeovers.progressMs, 0.5)} ms, p99 ${percentile(takeovers.progressMs, 0.99)} ms.`);
+  if (!partial) writeReport(surveyed, results, takeovers);
+  return broken > 0 || results.length < shots.length;
+}
+
+async function playAll(on: Stage, shots: Survey['shots']): Promise<RunResult[]> {
+  const results: RunResult[] = [];
+  for (const [index, entry] of shots.entries()) {
+    const { point, victim, phase } = entry.shot;
+    const name = `${entry.scenario.name}: ${victim} ${phase} ${point.kind} ${point.n} (${point.label})`;
+    const result = await fire(on, entry);
+    if (result === null) say(`${index + 1}/${shots.length} ${name}: the point was never reached`);
+    else {
+      results.push(result);
+      say(
+        `${index + 1}/${shots.length} ${name}: ${noteViolations(result, name) ? 'VIOLATED' : 'ok'}, progress ${result.progressMs ?? '-'} ms`,
+      );
+    }
+  }
+  return results;
+}
+
+/** Keeps everything about a run that went wrong. */
+function noteViolations(result: RunResult, name: string): boolean {
+  if (result.violations.length === 0) return false;
+  mkdirSync(EVIDENCE, { recursive: true });
+  const file = `${name.replaceAll(/[^a-z0-9]+/gi, '-')}-${Date.now()}.json`;
+  writeFileSync(new URL(file, EVIDENCE), JSON.stringify(result, null, 2));
+  for (const { promise, detail } of result.violations) say(`  ${promise}: ${detail}`);
+  return true;
+}
+
+function writeReport({ counts, undisturbed }: Survey, results: RunResult[], takeovers: Takeovers): void {
+  const report = renderReport({
+    scenarios: SCENARIOS,
+    counts,
+    rows: summarize(results, undisturbed),
+    takeoverMs: takeovers.progressMs,
+    takeoverViolations: takeovers.results.filter((result) => result.violations.length > 0).length,
+    environment: `One server, two workers, PostgreSQL 17, Node ${process.versions.node}, ${availableParallelism()} cores; seed ${seed}.`,
+  });
+  writeFileSync(REPORT, report);
+  say('Written: docs/reliability.md');
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

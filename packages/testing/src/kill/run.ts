@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { checkRun } from './check.ts';
+import { scriptText } from './model-script.ts';
+import { captureStream } from './stream-capture.ts';
+import type { DurableEvent } from '@everruns/contract';
+import type { Verdict } from './check.ts';
+import type { Watched } from './marksman.ts';
+import type { Acknowledged, Expectation, Harm, RunRecord } from './record.ts';
+import type { Moves, RunIds, Scenario } from './scenarios.ts';
+import type { Stage } from './stage.ts';
+import type { StreamCapture } from './stream-capture.ts';
+import type { Shot } from './victims.ts';
+
+export interface RunResult extends Verdict {
+  scenario: string;
+  /** Null in a dry run. */
+  shot: Shot | null;
+  watched: Watched;
+  record: RunRecord;
+}
+
+/** Longer than any takeover: a turn that has not ended by then is stuck. */
+const TURN_WITHIN_MS = 40_000;
+const CATCH_UP_MS = 10_000;
+const FOLLOW_UP = { text: 'Are you still there?', answer: 'Yes, ready for the next one.' };
+
+/** Plays a scenario once in a fresh session, with the harm that is ordered, and judges it by what is seen from outside. */
+export async function playScenario(stage: Stage, scenario: Scenario, shot: Shot | null): Promise<RunResult> {
+  const harm = stage.marksman.arm.bind(stage.marksman);
+  return play(stage, scenario, { arm: () => harm(shot), disarm: () => stage.marksman.disarm(), shot });
+}
+
+/** The same with harm that is not bound to a commit or call: `strike` is called with the session once its first message is accepted. */
+export async function playWithStrike(
+  stage: Stage,
+  scenario: Scenario,
+  strike: (stream: StreamCapture) => Promise<Harm>,
+): Promise<RunResult> {
+  const watched: Watched = { points: [], harm: null };
+  const strikeOnce = async (stream: StreamCapture): Promise<void> => {
+    watched.harm = await strike(stream);
+  };
+  return play(stage, scenario, { arm: () => watched, disarm: () => undefined, shot: null, during: strikeOnce });
+}
+
+interface Arming {
+  arm: () => Watched;
+  disarm: () => void;
+  shot: Shot | null;
+  during?: (stream: StreamCapture) => Promise<void>;
+}
+
+async function play(stage: Stage, scenario: Scenario, arming: Arming): Promise<RunResult> {
+  const { api, model, effects } = stage;
+  const ids: RunIds = { run: randomUUID().slice(0, 8), effectsUrl: stage.effectsUrl };
+  const session = await createSession(stage, scenario);
+  const stream = captureStream(() => api.url, session);
+  await stream.first((event) => event.type === 'session.started', CATCH_UP_MS);
+  const from = { calls: model.calls.length, effects: effects.effects.length };
+  const acknowledged: Acknowledged = { messages: [], toolResults: [], cancel: null };
+  const moves = movesOf(stage, { session, stream, acknowledged });
+  const watched = arming.arm();
+  try {
+    await moves.post(scriptText(scenario.title, { turns: scenario.turns(ids) }));
+    await Promise.all([
+      scenario.play?.(moves, ids),
+      arming.during?.(stream),
+      stream.first((event) => event.type === 'session.idled', TURN_WITHIN_MS),
+    ]);
+  } finally {
+    arming.disarm();
+  }
+  await stage.cluster.whenReady();
+  await followUp({ moves, stream });
+  const log = await settledLog(stage, session, stream);
+  const expected: Expectation = { ...scenario.expect(ids), followUp: FOLLOW_UP };
+  const record: RunRecord = {
+    log,
+    stream: [...stream.seen],
+    sessionStatus: (await api.must<{ status: string }>('GET', `/v1/sessions/${session}`)).status,
+    effects: effects.effects.slice(from.effects),
+    modelCalls: model.calls.slice(from.calls),
+    expected,
+    acknowledged,
+    harm: watched.harm,
+  };
+  await stream.close();
+  return { scenario: scenario.name, shot: arming.shot, watched, record, ...checkRun(record) };
+}
+
+async function createSession({ api, modelId }: Stage, scenario: Scenario): Promise<string> {
+  const { id } = await api.must<{ id: string }>('POST', '/v1/sessions', {
+    model_id: modelId,
+    capabilities: [{ ref: 'test_tools' }],
+    ...(scenario.clientTools === undefined ? {} : { tools: scenario.clientTools }),
+  });
+  return id;
+}
+
+/** A message afterwards: the session must take it and answer. */
+async function followUp({ moves, stream }: { moves: Moves; stream: StreamCapture }): Promise<void> {
+  const before = stream.seen.length;
+  await moves.post(scriptText(FOLLOW_UP.text, { turns: [{ text: FOLLOW_UP.answer, delay_ms: 10 }] }));
+  const later = (event: { type: string; id: string }): boolean =>
+    event.type === 'session.idled' && stream.seen.findIndex((entry) => entry.kind === 'event' && entry.id === event.id) >= before;
+  await stream.first(later, TURN_WITHIN_MS);
+}
+
+/** The log once the stream has shown all of it; a stream that stays behind is judged as it is. */
+async function settledLog({ api }: Stage, session: string, stream: StreamCapture): Promise<DurableEvent[]> {
+  const log = await api.events(session);
+  const last = log.at(-1)?.sequence ?? 0;
+  await stream.first((event) => event.sequence === last, CATCH_UP_MS);
+  return log;
+}
+
+interface MoveContext {
+  session: string;
+  stream: StreamCapture;
+  acknowledged: Acknowledged;
+}
+
+function movesOf({ api, model, effects }: Stage, { session, stream, acknowledged }: MoveContext): Moves {
+  const path = `/v1/sessions/${session}`;
+  return {
+    async post(text) {
+      const body = { message: { role: 'user', content: [{ type: 'text', text }] }, client_message_id: randomUUID() };
+      const message = await api.must<{ id: string }>('POST', `${path}/messages`, body);
+      acknowledged.messages.push({ id: message.id, text });
+    },
+    async cancel() {
+      acknowledged.cancel = (await api.must<{ status: string }>('POST', `${path}/cancel`)).status;
+    },
+    async answer(callId, result) {
+      const { status } = await api.send('POST', `${path}/tool-results`, { tool_results: [{ tool_call_id: callId, result }] });
+      if (status === 200) acknowledged.toolResults.push({ callId, result });
+    },
+    firstPiece: new Promise((resolve) => {
+      model.onFirstPiece = () => resolve();
+    }),
+    firstEffect: new Promise((resolve) => {
+      effects.onEffect = () => resolve();
+    }),
+    callRequested: stream.first((event) => event.type === 'tool.call_requested', TURN_WITHIN_MS).then(() => undefined),
+  };
+}

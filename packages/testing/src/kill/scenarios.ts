@@ -1,0 +1,124 @@
+import type { ScriptedAnswer } from './model-script.ts';
+import type { Expectation, ExpectedCall } from './record.ts';
+
+export interface RunIds {
+  /** Different in every run: ids of calls and effects are made from it. */
+  run: string;
+  /** Where tools act: the proxy before the effect simulator. */
+  effectsUrl: string;
+}
+
+/** What a scenario may do while its first turn runs. Each returns when the API has confirmed it. */
+export interface Moves {
+  post(text: string): Promise<void>;
+  cancel(): Promise<void>;
+  answer(callId: string, result: unknown): Promise<void>;
+  /** Resolve when the named thing has happened for the first time. */
+  firstPiece: Promise<void>;
+  firstEffect: Promise<void>;
+  callRequested: Promise<void>;
+}
+
+export interface Scenario {
+  name: string;
+  title: string;
+  /** What the model answers, step by step. */
+  turns(ids: RunIds): ScriptedAnswer[];
+  expect(ids: RunIds): Omit<Expectation, 'followUp'>;
+  clientTools?: { type: 'client_side'; name: string; description: string; parameters: Record<string, unknown> }[];
+  /** What happens besides the first message. */
+  play?(moves: Moves, ids: RunIds): Promise<void>;
+}
+
+const DONE = 'All three results are in, and the work is done.';
+const LONG_MS = 8_000;
+
+const TEXT: Scenario = {
+  name: 'text',
+  title: 'text turn',
+  turns: () => [{ text: 'One answer in a few pieces, so that it takes a while to arrive.', delay_ms: 30, chunk_delay_ms: 30 }],
+  expect: () => ({ turnEnd: 'turn.completed', finalText: 'One answer in a few pieces, so that it takes a while to arrive.', calls: [] }),
+};
+
+/** Different delays, so that the calls end one after the other and the commits have one order. */
+const THREE = [
+  { tool: 'test_effect_readonly', effect: 'readonly', delayMs: 60 },
+  { tool: 'test_effect_idempotent', effect: 'idempotent', delayMs: 140 },
+  { tool: 'test_effect', effect: 'unsafe', delayMs: 220 },
+] as const;
+
+const TOOLS: Scenario = {
+  name: 'tools',
+  title: 'three parallel tools, one unsafe to repeat',
+  turns: (ids) => [
+    { text: 'Three at once.', delay_ms: 20, tool_calls: THREE.map((call) => effectCall(ids, call.tool, call.effect, call.delayMs)) },
+    { text: DONE, delay_ms: 20, chunk_delay_ms: 20 },
+  ],
+  expect: (ids) => ({ turnEnd: 'turn.completed', finalText: DONE, calls: THREE.map(({ effect }) => expectedCall(ids, effect)) }),
+};
+
+const CLIENT: Scenario = {
+  name: 'client-tool',
+  title: 'client-side tool',
+  turns: ({ run }) => [
+    { delay_ms: 20, tool_calls: [{ id: `ask-${run}`, name: 'ask_the_client', arguments: { question: 'Which one?' } }] },
+    { text: 'The client has chosen.', delay_ms: 20 },
+  ],
+  expect: ({ run }) => ({
+    turnEnd: 'turn.completed',
+    finalText: 'The client has chosen.',
+    calls: [{ callId: `ask-${run}`, side: 'client', effect: 'unsafe' }],
+  }),
+  clientTools: [
+    {
+      type: 'client_side',
+      name: 'ask_the_client',
+      description: 'Asks the client.',
+      parameters: { type: 'object', properties: { question: { type: 'string' } } },
+    },
+  ],
+  async play(moves, { run }) {
+    await moves.callRequested;
+    await moves.answer(`ask-${run}`, { chosen: `the second, ${run}` });
+  },
+};
+
+const STEERING: Scenario = {
+  name: 'steering',
+  title: 'steering: a message in mid-turn',
+  turns: () => [
+    { text: 'This answer is on its way while another message comes in from the user.', delay_ms: 20, chunk_delay_ms: 60 },
+    { text: 'Both have been heard.', delay_ms: 20 },
+  ],
+  // Which answer is the last depends on whether the first one had to be started anew after the message was there.
+  expect: () => ({ turnEnd: 'turn.completed', finalText: null, calls: [] }),
+  async play(moves, { run }) {
+    await moves.firstPiece;
+    await moves.post(`And mind this too: ${run}.`);
+  },
+};
+
+const CANCEL: Scenario = {
+  name: 'cancel',
+  title: 'cancel in mid-tool',
+  turns: (ids) => [
+    { delay_ms: 20, tool_calls: [effectCall(ids, 'test_effect_readonly', 'readonly', LONG_MS)] },
+    { text: 'This is never reached.' },
+  ],
+  expect: (ids) => ({ turnEnd: 'turn.cancelled', finalText: null, calls: [expectedCall(ids, 'readonly')] }),
+  async play(moves) {
+    await moves.firstEffect;
+    await moves.cancel();
+  },
+};
+
+export const SCENARIOS: readonly Scenario[] = [TEXT, TOOLS, CLIENT, STEERING, CANCEL];
+
+function effectCall({ run, effectsUrl }: RunIds, tool: string, effect: string, delayMs: number) {
+  const id = `${effect}-${run}`;
+  return { id, name: tool, arguments: { url: `${effectsUrl}/effects?delay_ms=${delayMs}`, effect_id: id } };
+}
+
+function expectedCall({ run }: RunIds, effect: ExpectedCall['effect']): ExpectedCall {
+  return { callId: `${effect}-${run}`, side: 'server', effect, effectId: `${effect}-${run}` };
+}

@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { startCluster } from '../cluster.ts';
+import { Api } from './api.ts';
+import { startCallProxy } from './call-proxy.ts';
+import { startEffectSimulator } from './effect-simulator.ts';
+import { Marksman } from './marksman.ts';
+import { startModelSimulator } from './model-simulator.ts';
+import type { Cluster, ClusterOptions, ClusterServer } from '../cluster.ts';
+import type { CallProxy, OutboundCall } from './call-proxy.ts';
+import type { EffectSimulator } from './effect-simulator.ts';
+import type { ModelSimulator } from './model-simulator.ts';
+
+/** A cluster with simulators around it, ready for runs. */
+export interface Stage {
+  readonly cluster: Cluster;
+  readonly api: Api;
+  readonly marksman: Marksman;
+  readonly model: ModelSimulator;
+  readonly effects: EffectSimulator;
+  readonly effectsUrl: string;
+  /** Public id of the model row that leads to the simulator. */
+  readonly modelId: string;
+  stop(): Promise<void>;
+}
+
+const TEST_CAPABILITIES = new URL('../test-capabilities.ts', import.meta.url).href;
+
+export async function openStage(options: ClusterOptions = {}): Promise<Stage> {
+  const [model, effects] = [await startModelSimulator(), await startEffectSimulator()];
+  const [modelProxy, effectProxy] = await Promise.all([model, effects].map(({ port }) => startCallProxy({ host: '127.0.0.1', port })));
+  const outside = [modelProxy as CallProxy, effectProxy as CallProxy] as const;
+  const cluster = await startCluster({
+    ...options,
+    workerEnv: { EVERRUNS_CAPABILITY_MODULES: TEST_CAPABILITIES, ...options.workerEnv },
+    serverEnv: { EVERRUNS_CAPABILITY_MODULES: TEST_CAPABILITIES, ...options.serverEnv },
+  });
+  const queue = new QueueWatch(cluster);
+  const marksman = new Marksman({
+    cluster,
+    calls: [
+      { proxy: outside[0], label: () => 'model' },
+      { proxy: outside[1], label: effectLabel },
+    ],
+    claimable: () => queue.claimable(),
+  });
+  const api = new Api(() => (cluster.servers[0] as ClusterServer).url);
+  return {
+    cluster,
+    api,
+    marksman,
+    model,
+    effects,
+    effectsUrl: `http://127.0.0.1:${outside[1].port}`,
+    modelId: await configureModel(api, outside[0].port),
+    stop: async () => {
+      await queue.close();
+      await cluster.stop();
+      await Promise.all([...outside, model, effects].map((part) => part.close()));
+    },
+  };
+}
+
+/** The effect's id begins with what kind of tool it is. */
+function effectLabel(call: OutboundCall): string {
+  const { effect_id: id } = JSON.parse(call.body) as { effect_id: string };
+  return `effect ${id.slice(0, id.indexOf('-'))}`;
+}
+
+async function configureModel(api: Api, port: number): Promise<string> {
+  const provider = await api.must<{ id: string }>('POST', '/v1/providers', {
+    name: 'simulator',
+    provider_type: 'openai_completions',
+    api_key: 'not-a-secret',
+    base_url: `http://127.0.0.1:${port}`,
+  });
+  const model = await api.must<{ id: string }>('POST', `/v1/providers/${provider.id}/models`, {
+    model_id: 'scripted',
+    display_name: 'Scripted',
+  });
+  return model.id;
+}
+
+/**
+ * Looks past the product into its queue, for one purpose: a claim that finds nothing changes nothing, and is no commit to shoot at. Nothing
+ * that it sees is used to judge a run.
+ */
+class QueueWatch {
+  readonly #cluster: Cluster;
+  #client: pg.Client | null = null;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  async claimable(): Promise<boolean> {
+    for (let attempt = 1; attempt <= 20; attempt++) {
+      try {
+        const client = await this.#connect();
+        const { rowCount } = await client.query('select from ready limit 1');
+        return rowCount !== 0;
+      } catch {
+        this.#client = null; // PostgreSQL was killed: it is on its way back
+        await sleep(100);
+      }
+    }
+    return false;
+  }
+
+  async #connect(): Promise<pg.Client> {
+    if (this.#client !== null) return this.#client;
+    const client = new pg.Client({ connectionString: this.#cluster.postgres.url() });
+    client.on('error', () => (this.#client = null));
+    await client.connect();
+    this.#client = client;
+    return client;
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.end().catch(() => undefined); // PostgreSQL may be gone already
+  }
+}

@@ -1,0 +1,79 @@
+import { playScenario } from './run.ts';
+import { SCENARIOS } from './scenarios.ts';
+import { countsOf, outsideCalls } from './summary.ts';
+import { playTakeover, turnLengthMs } from './takeover.ts';
+import { shotsAt } from './victims.ts';
+import type { RunResult } from './run.ts';
+import type { Scenario } from './scenarios.ts';
+import type { Stage } from './stage.ts';
+import type { OutsideCalls, ScenarioCounts } from './summary.ts';
+import type { Shot } from './victims.ts';
+
+/** What undisturbed runs of the scenarios showed: the points of the table. */
+export interface Survey {
+  counts: Record<string, ScenarioCounts>;
+  undisturbed: Map<string, OutsideCalls>;
+  /** Every run of the whole table. */
+  shots: { scenario: Scenario; shot: Shot }[];
+}
+
+/** Two dry runs of each scenario: they must be right, and cross the wire in the same way. */
+export async function survey(stage: Stage, scenarios: readonly Scenario[] = SCENARIOS): Promise<Survey> {
+  const found: Survey = { counts: {}, undisturbed: new Map(), shots: [] };
+  for (const scenario of scenarios) {
+    const [first, second] = [await playScenario(stage, scenario, null), await playScenario(stage, scenario, null)];
+    for (const { violations } of [first, second]) {
+      if (violations.length > 0) throw new Error(`${scenario.name} is wrong without any harm: ${JSON.stringify(violations)}`);
+    }
+    const counts = countsOf(first.watched.points);
+    const again = countsOf(second.watched.points);
+    if (JSON.stringify(counts) !== JSON.stringify(again))
+      throw new Error(`${scenario.name} does not always take the same way: ${JSON.stringify(counts)} and ${JSON.stringify(again)}`);
+    found.counts[scenario.name] = counts;
+    found.undisturbed.set(scenario.name, outsideCalls(first));
+    found.shots.push(...shotsAt(first.watched.points).map((shot) => ({ scenario, shot })));
+  }
+  return found;
+}
+
+/** A run may take a way on which its point does not come (a step that was decided again): it is repeated that often. */
+const TRIES = 3;
+
+/** Plays one shot. A run in which its point was never reached is no run of it, and one that breaks down is a violation. */
+export async function fire(stage: Stage, { scenario, shot }: Survey['shots'][number]): Promise<RunResult | null> {
+  for (let attempt = 1; attempt <= TRIES; attempt++) {
+    const result = await playScenario(stage, scenario, shot);
+    await stage.cluster.whenReady();
+    if (result.watched.harm !== null) return result;
+  }
+  return null;
+}
+
+export interface Takeovers {
+  progressMs: number[];
+  results: RunResult[];
+}
+
+/** Kills spread evenly, by chance, over the length of a turn. */
+export async function playTakeovers(
+  stage: Stage,
+  kills: number,
+  options: { random: () => number; onKill?: (result: RunResult) => void },
+): Promise<Takeovers> {
+  const lengthMs = await turnLengthMs(stage);
+  const takeovers: Takeovers = { progressMs: [], results: [] };
+  while (takeovers.progressMs.length < kills) {
+    const result = await playTakeover(stage, options.random() * lengthMs);
+    await stage.cluster.whenReady();
+    takeovers.results.push(result);
+    // A kill that came after the turn's end took nothing over.
+    if (result.progressMs !== null && harmedInTurn(result)) takeovers.progressMs.push(result.progressMs);
+    options.onKill?.(result);
+  }
+  return takeovers;
+}
+
+function harmedInTurn({ record }: RunResult): boolean {
+  const end = record.log.find((event) => event.type === 'turn.completed');
+  return end !== undefined && record.harm !== null && Date.parse(end.ts) > record.harm.at;
+}
