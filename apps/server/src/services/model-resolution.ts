@@ -48,7 +48,11 @@ export function resolveModel(config: Pick<TurnConfig, 'orgId' | 'named' | 'spare
  * A stored key wins. The installation's fallback key is for the default organization, or for any in grade dev, and outside dev it only
  * travels to the vendor's own address: a row's `base_url` must not be a way to read it.
  */
-export function keySource(candidate: ModelCandidate, orgId: Uuid, policy: ResolutionPolicy): KeySource {
+export function keySource(
+  candidate: Pick<ModelCandidate, 'providerType' | 'baseUrl' | 'apiKeyEncrypted'>,
+  orgId: Uuid,
+  policy: ResolutionPolicy,
+): KeySource {
   if (candidate.providerType === 'llmsim') return 'not_needed';
   if (candidate.apiKeyEncrypted !== null) return 'stored';
   const ownHost = candidate.baseUrl === null;

@@ -21,7 +21,7 @@ export const UpdateOrganization = z
     name: ShortText.min(1).optional(),
     default_harness_id: idParam('harness').nullish(),
     default_harness_name: Slug.nullish(),
-    base_harness_id: idParam('harness').nullish(),
+    base_harness_id: idParam('harness').optional(),
     default_model_id: idParam('model').nullish(),
     default_provider_per_service: StringMap.optional(),
   })

@@ -32,19 +32,16 @@ export function presentTurnDetail(sessionId: Uuid, { turn, steps }: TurnWithStep
   return { ...presentTurn(sessionId, turn), steps: steps.map(presentStep) };
 }
 
+const END_STATES: Readonly<Record<string, Turn['status']>> = {
+  'turn.completed': 'completed',
+  'turn.failed': 'failed',
+  'turn.cancelled': 'cancelled',
+  'turn.sealed': 'sealed',
+};
+
 function statusOf(row: TurnRow): Turn['status'] {
-  switch (row.end_type) {
-    case 'turn.completed':
-      return 'completed';
-    case 'turn.failed':
-      return 'failed';
-    case 'turn.cancelled':
-      return 'cancelled';
-    case 'turn.sealed':
-      return 'sealed';
-    default:
-      return row.workflow?.status === 'waiting' ? 'waiting' : 'running';
-  }
+  const ended = row.end_type === null ? undefined : END_STATES[row.end_type];
+  return ended ?? (row.workflow?.status === 'waiting' ? 'waiting' : 'running');
 }
 
 function presentStep({ seq, type, ts, context, data }: StepRow): TurnStep {

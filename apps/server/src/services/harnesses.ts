@@ -1,0 +1,198 @@
+import type { CapabilityRegistry } from '@everruns/agent';
+import { fromPublicId, PlatformError, SLUG } from '@everruns/contract';
+import type { CreateHarness, Harness, IdSource, ResourceStats, UpdateHarness, Uuid } from '@everruns/contract';
+import {
+  archiveHarness,
+  deleteHarness,
+  findHarness,
+  findHarnessNamed,
+  harnessAncestors,
+  harnessNameFree,
+  insertHarness,
+  listHarnesses,
+  lockHarnessTree,
+  readHarnessStats,
+  updateHarness,
+} from '@everruns/storage';
+import type { Database, HarnessChanges, HarnessFields, HarnessRow, Queryable } from '@everruns/storage';
+import { checkCapabilities } from './capabilities.ts';
+import { copyDisplayName, freeCopyName, pick } from './copies.ts';
+import type { Linker } from './links.ts';
+import { presentHarness } from './present/harness.ts';
+import { presentStats } from './present/stats.ts';
+import { requireModel } from './references.ts';
+import type { CallerScope } from './scope.ts';
+
+/** Longest chain of parents, the harness itself included. */
+export const MAX_HARNESS_DEPTH = 16;
+
+export interface HarnessServiceDeps {
+  db: Database;
+  ids: IdSource;
+  link: Linker;
+  capabilities: CapabilityRegistry;
+  /** Most harnesses of an organization; 0 = no limit. */
+  limit: number;
+}
+
+export interface HarnessService {
+  list(scope: CallerScope, filter: { tokens: readonly string[]; includeArchived: boolean }): Promise<Harness[]>;
+  get(scope: CallerScope, idOrName: string): Promise<Harness>;
+  create(scope: CallerScope, request: CreateHarness): Promise<Harness>;
+  update(scope: CallerScope, idOrName: string, request: UpdateHarness): Promise<Harness>;
+  archive(scope: CallerScope, idOrName: string): Promise<void>;
+  remove(scope: CallerScope, idOrName: string): Promise<void>;
+  copy(scope: CallerScope, idOrName: string): Promise<Harness>;
+  stats(scope: CallerScope, idOrName: string): Promise<ResourceStats>;
+  nameAvailable(scope: CallerScope, name: string, exceptId: Uuid | null): Promise<boolean>;
+}
+
+export function createHarnessService(deps: HarnessServiceDeps): HarnessService {
+  const { db, ids, link } = deps;
+  const insert = async (scope: CallerScope, fields: HarnessFields): Promise<Harness> => {
+    const row = await insertHarness(db, { id: ids.next(), orgId: scope.orgId, fields, limit: deps.limit });
+    if (row === 'taken') throw nameTaken(fields.name);
+    if (row === 'limit') throw new PlatformError('resource_limit_reached', `An organization can have ${deps.limit} harnesses.`);
+    return presentHarness(row, link);
+  };
+  return {
+    async list(scope, filter) {
+      return (await listHarnesses(db, { orgId: scope.orgId, ...filter })).map((row) => presentHarness(row, link));
+    },
+    get: async (scope, idOrName) => presentHarness(await requireHarness(db, scope.orgId, idOrName), link),
+    async create(scope, request) {
+      checkCapabilities(request.capabilities, deps.capabilities);
+      if (request.default_model_id != null) await requireModel(db, scope.orgId, request.default_model_id, 'default_model_id');
+      if (request.parent_harness_id != null) await requireParent(db, scope.orgId, request.parent_harness_id, null);
+      return insert(scope, newFields(request));
+    },
+    async update(scope, idOrName, request) {
+      const row = await requireOwn(db, scope.orgId, idOrName);
+      if (row.status === 'archived' && request.status !== 'active') throw archived(row);
+      checkCapabilities(request.capabilities, deps.capabilities);
+      if (request.default_model_id != null) await requireModel(db, scope.orgId, request.default_model_id, 'default_model_id');
+      const updated = await db.transaction(async (tx) => {
+        if (request.parent_harness_id != null) {
+          await lockHarnessTree(tx, scope.orgId);
+          await requireParent(tx, scope.orgId, request.parent_harness_id, row.id);
+        }
+        return updateHarness(tx, scope.orgId, row.id, changesOf(request));
+      });
+      if (updated === 'taken') throw nameTaken(request.name ?? row.name);
+      if (updated === null) throw notFound();
+      return presentHarness(updated, link);
+    },
+    async archive(scope, idOrName) {
+      const row = await requireOwn(db, scope.orgId, idOrName);
+      if (row.status === 'active') await archiveHarness(db, scope.orgId, row.id);
+    },
+    async remove(scope, idOrName) {
+      const row = await requireOwn(db, scope.orgId, idOrName);
+      if (await deleteHarness(db, scope.orgId, row.id)) return;
+      throw new PlatformError('wrong_state', 'Only an archived harness can be deleted; archive it first.');
+    },
+    async copy(scope, idOrName) {
+      const row = await requireHarness(db, scope.orgId, idOrName);
+      const name = await freeCopyName(row.name, (candidate) => harnessNameFree(db, scope.orgId, candidate, null));
+      return insert(scope, { ...pick<HarnessFields>(row, COPIED), name, display_name: copyDisplayName(row) });
+    },
+    async stats(scope, idOrName) {
+      const row = await requireHarness(db, scope.orgId, idOrName);
+      return presentStats(await readHarnessStats(db, scope.orgId, row.id));
+    },
+    nameAvailable: (scope, name, exceptId) => harnessNameFree(db, scope.orgId, name, exceptId),
+  };
+}
+
+/** Throws `malformed_id` for what is neither an id of a harness nor a name, and `not_found`. */
+export async function requireHarness(db: Queryable, orgId: Uuid, idOrName: string): Promise<HarnessRow> {
+  const id = fromPublicId('harness', idOrName);
+  if (id === null && !SLUG.test(idOrName)) {
+    throw new PlatformError('malformed_id', 'Expected harness_ and 32 hex digits, or a name.', { field: 'id_or_name' });
+  }
+  const row = id === null ? await findHarnessNamed(db, orgId, idOrName) : await findHarness(db, orgId, id);
+  if (row === null) throw notFound();
+  return row;
+}
+
+async function requireOwn(db: Queryable, orgId: Uuid, idOrName: string): Promise<HarnessRow> {
+  const row = await requireHarness(db, orgId, idOrName);
+  if (row.is_built_in) throw new PlatformError('built_in', `The harness "${row.name}" is built in; copy it to change it.`);
+  return row;
+}
+
+/** The parent must be active, must not descend from the harness itself, and the chain must not grow too long. */
+async function requireParent(db: Queryable, orgId: Uuid, parentId: Uuid, selfId: Uuid | null): Promise<void> {
+  const field = 'parent_harness_id';
+  const chain = await harnessAncestors(db, orgId, parentId);
+  const [parent] = chain;
+  if (parent === undefined || parent.status === 'deleted')
+    throw new PlatformError('not_found', 'There is no such parent harness.', { field });
+  if (parent.status !== 'active') throw new PlatformError('dependency_archived', `The harness "${parent.name}" is archived.`, { field });
+  if (chain.some((ancestor) => ancestor.id === selfId)) {
+    throw new PlatformError('invalid_request', 'A harness cannot descend from itself.', { field });
+  }
+  if (chain.length >= MAX_HARNESS_DEPTH) {
+    throw new PlatformError('invalid_request', `A chain of harnesses can be ${MAX_HARNESS_DEPTH} long.`, { field });
+  }
+}
+
+function newFields(request: CreateHarness): HarnessFields {
+  return {
+    name: request.name,
+    display_name: request.display_name ?? null,
+    description: request.description ?? null,
+    system_prompt: blankAsNull(request.system_prompt),
+    parent_harness_id: request.parent_harness_id ?? null,
+    default_model_id: request.default_model_id ?? null,
+    capabilities: request.capabilities ?? [],
+    initial_files: request.initial_files ?? [],
+    tags: request.tags ?? [],
+    mcp_servers: request.mcpServers ?? null,
+    network_access: request.network_access ?? null,
+    parallel_tool_calls: request.parallel_tool_calls ?? null,
+    embedder_metadata: request.embedder_metadata ?? null,
+  };
+}
+
+const COPIED = [
+  'name',
+  'display_name',
+  'description',
+  'system_prompt',
+  'parent_harness_id',
+  'default_model_id',
+  'capabilities',
+  'initial_files',
+  'tags',
+  'mcp_servers',
+  'network_access',
+  'parallel_tool_calls',
+  'embedder_metadata',
+] as const satisfies readonly (keyof HarnessFields)[];
+
+/** Members that the request does not have stay as they are; null clears. */
+function changesOf(request: UpdateHarness): HarnessChanges {
+  const { mcpServers, system_prompt, ...rest } = request;
+  return {
+    ...rest,
+    ...(mcpServers === undefined ? {} : { mcp_servers: mcpServers }),
+    ...(system_prompt === undefined ? {} : { system_prompt: blankAsNull(system_prompt) }),
+  } as HarnessChanges;
+}
+
+function blankAsNull(text: string | null | undefined): string | null {
+  return text == null || text.trim() === '' ? null : text;
+}
+
+function notFound(): PlatformError {
+  return new PlatformError('not_found', 'There is no such harness.');
+}
+
+function nameTaken(name: string): PlatformError {
+  return new PlatformError('name_taken', `There is a harness named "${name}" already.`, { field: 'name' });
+}
+
+function archived(row: HarnessRow): PlatformError {
+  return new PlatformError('wrong_state', `The harness "${row.name}" is archived; set its status to active first.`);
+}

@@ -1,0 +1,167 @@
+import type { CapabilityRegistry } from '@everruns/agent';
+import { PlatformError, toPublicId } from '@everruns/contract';
+import type { CreateSession, IdSource, PageQuery, Session, SessionStats, Turn, TurnDetail, UpdateSession, Uuid } from '@everruns/contract';
+import {
+  countSessions,
+  findSession,
+  findSessionParts,
+  findTurn,
+  insertSession,
+  listSessions,
+  listTurns,
+  sessionExists,
+  setPin,
+  updateSession,
+} from '@everruns/storage';
+import type { Database, Page, Part, SessionFields, SessionParts } from '@everruns/storage';
+import type { CommitFeed } from '../stream/port.ts';
+import { checkCapabilities, checkTools } from './capabilities.ts';
+import type { Linker } from './links.ts';
+import { presentSession } from './present/session.ts';
+import { presentTurn, presentTurnDetail } from './present/turn.ts';
+import { refuseBoth } from './references.ts';
+import type { CallerScope } from './scope.ts';
+
+export interface SessionServiceDeps {
+  db: Database;
+  ids: IdSource;
+  link: Linker;
+  capabilities: CapabilityRegistry;
+  feed: Pick<CommitFeed, 'committed'>;
+  /** Most sessions of an organization; 0 = no limit. */
+  limit: number;
+  /** An integer of 31 random bits for event ids. */
+  noise: () => number;
+}
+
+export interface SessionService {
+  list(scope: CallerScope, query: PageQuery & { agentId: Uuid | null; tokens: readonly string[] }): Promise<Page<Session>>;
+  create(scope: CallerScope, request: CreateSession): Promise<Session>;
+  get(scope: CallerScope, id: Uuid): Promise<Session>;
+  update(scope: CallerScope, id: Uuid, request: UpdateSession): Promise<Session>;
+  setPin(scope: CallerScope, id: Uuid, pinned: boolean): Promise<void>;
+  stats(scope: CallerScope): Promise<SessionStats>;
+  /** Throws `not_found` unless the session is there. */
+  require(scope: CallerScope, id: Uuid): Promise<void>;
+  turns(scope: CallerScope, id: Uuid, page: PageQuery): Promise<Page<Turn>>;
+  turn(scope: CallerScope, id: Uuid, turnId: Uuid): Promise<TurnDetail>;
+}
+
+export function createSessionService(deps: SessionServiceDeps): SessionService {
+  const { db, link } = deps;
+  const get = async (scope: CallerScope, id: Uuid): Promise<Session> => {
+    const row = await findSession(db, { ...scope, id });
+    if (row === null) throw sessionNotFound();
+    return presentSession(row, link);
+  };
+  return {
+    get,
+    async list(scope, query) {
+      const page = await listSessions(db, { ...scope, ...query });
+      return { total: page.total, rows: page.rows.map((row) => presentSession(row, link)) };
+    },
+    async create(scope, request) {
+      checkCapabilities(request.capabilities, deps.capabilities);
+      checkTools(request.tools);
+      refuseBoth('harness', { id: request.harness_id, name: request.harness_name });
+      refuseBoth('agent', { id: request.agent_id, name: request.agent_name });
+      const parts = await findSessionParts(db, {
+        orgId: scope.orgId,
+        harnessId: request.harness_id ?? null,
+        harnessName: request.harness_name ?? null,
+        agentId: request.agent_id ?? null,
+        agentName: request.agent_name ?? null,
+        modelId: request.model_id ?? null,
+        workspaceId: request.workspace_id ?? null,
+      });
+      const fields = sessionFields(request, { parts, ownerId: scope.userId, newWorkspaceId: () => deps.ids.next() });
+      const id = deps.ids.next();
+      const made = await insertSession(db, { id, orgId: scope.orgId, fields, limit: deps.limit, noise: deps.noise() });
+      if (made === 'limit') throw new PlatformError('resource_limit_reached', `An organization can have ${deps.limit} sessions.`);
+      return get(scope, id);
+    },
+    async update(scope, id, request) {
+      const events = await updateSession(db, { orgId: scope.orgId, id, changes: request as Partial<SessionFields>, noise: deps.noise() });
+      if (events === null) throw sessionNotFound();
+      if (events.length > 0) deps.feed.committed(id, events);
+      return get(scope, id);
+    },
+    async setPin(scope, id, pinned) {
+      if (!(await setPin(db, { ...scope, id }, pinned))) throw sessionNotFound();
+    },
+    async stats(scope) {
+      const { total, started, active, idle, waiting_for_tool_results } = await countSessions(db, scope.orgId);
+      return { total, started, active, idle, waiting_for_tool_results };
+    },
+    async require(scope, id) {
+      if (!(await sessionExists(db, scope.orgId, id))) throw sessionNotFound();
+    },
+    async turns(scope, id, page) {
+      const found = await listTurns(db, { orgId: scope.orgId, sessionId: id, ...page });
+      if (found === null) throw sessionNotFound();
+      return { total: found.total, rows: found.rows.map((row) => presentTurn(id, row)) };
+    },
+    async turn(scope, id, turnId) {
+      const found = await findTurn(db, { orgId: scope.orgId, sessionId: id, turnId: toPublicId('turn', turnId) });
+      if (found === null) throw new PlatformError('not_found', 'There is no such turn.');
+      return presentTurnDetail(id, found);
+    },
+  };
+}
+
+export function sessionNotFound(): PlatformError {
+  return new PlatformError('not_found', 'There is no such session.');
+}
+
+interface FieldSources {
+  parts: SessionParts;
+  ownerId: Uuid;
+  newWorkspaceId: () => Uuid;
+}
+
+function sessionFields(request: CreateSession, { parts, ownerId, newWorkspaceId }: FieldSources): SessionFields {
+  const wantsAgent = request.agent_id != null || request.agent_name != null;
+  const agent = wantsAgent ? requirePart('agent', parts.agent, request.agent_id != null ? 'agent_id' : 'agent_name') : null;
+  const harness = requirePart('harness', parts.harness, request.harness_id != null ? 'harness_id' : 'harness_name');
+  if (request.model_id != null && parts.model === null) throw missing('model', 'model_id');
+  return {
+    harness_id: harness.id,
+    agent_id: agent?.id ?? null,
+    workspace_id: request.workspace_id == null ? newWorkspaceId() : requireWorkspace(parts),
+    owner_user_id: ownerId,
+    title: request.title ?? null,
+    goal: request.goal ?? null,
+    system_prompt: request.system_prompt ?? null,
+    locale: request.locale ?? null,
+    timezone: request.timezone ?? null,
+    model_id: request.model_id ?? null,
+    capabilities: request.capabilities ?? [],
+    tools: request.tools ?? [],
+    initial_files: request.initial_files ?? [],
+    mcp_servers: request.mcpServers ?? null,
+    tags: request.tags ?? [],
+    hints: request.hints ?? null,
+    max_iterations: request.max_iterations ?? null,
+    parallel_tool_calls: request.parallel_tool_calls ?? null,
+    network_access: request.network_access ?? null,
+    source: request.source ?? 'api',
+  };
+}
+
+function requirePart(what: 'harness' | 'agent', part: Part | null, field: string): Part {
+  if (part === null) throw missing(what, field);
+  if (part.status !== 'active') throw new PlatformError('dependency_archived', `The ${what} "${part.name}" is archived.`, { field });
+  return part;
+}
+
+function requireWorkspace(parts: SessionParts): Uuid {
+  if (parts.workspace === null) throw missing('workspace', 'workspace_id');
+  if (parts.workspace.status !== 'active') {
+    throw new PlatformError('dependency_archived', 'The workspace is archived.', { field: 'workspace_id' });
+  }
+  return parts.workspace.id;
+}
+
+function missing(what: string, field: string): PlatformError {
+  return new PlatformError('not_found', `There is no such ${what}.`, { field });
+}
