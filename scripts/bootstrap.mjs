@@ -12,6 +12,7 @@ import { hasDevelopmentPackages, missingPackages } from './install-state.mjs';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const MODULES = join(ROOT, 'node_modules');
 const REQUIRED_MAJOR = 24;
+const PARENT_POLL_MS = 500;
 
 /** `runtime` commands are for users and leave out what only developers need. */
 const COMMANDS = {
@@ -88,8 +89,20 @@ function handOver(node, entry, args) {
     env: { ...process.env, PATH: path },
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  if (process.env.npm_lifecycle_event !== undefined) onParentGone(() => child.kill('SIGTERM'));
   child.on('error', (error) => fail(`${node} did not start: ${error.message}`));
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+}
+
+/** npm may be killed without a word to its scripts; what they run would go on unseen. */
+function onParentGone(act) {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    act();
+  }, PARENT_POLL_MS);
+  timer.unref();
 }
 
 function readJson(file) {

@@ -17,6 +17,7 @@ const CHECKS: { name: string; command: [string, ...string[]] }[] = [
   { name: 'types', command: ['tsc', '--noEmit'] },
 ];
 
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
 process.on('disconnect', () => process.exit(1)); // the command was killed: nobody reads the result
 process.channel?.unref();
 
