@@ -1,0 +1,14 @@
+import type { ChatModel, ModelEndpoint } from '@everruns/agent/model';
+
+/**
+ * One wire protocol, registered by id. It owns no credential and no address: `create` gets both, must be cheap and must not touch the
+ * network; it throws a `ModelError` of kind `misconfigured` when the endpoint cannot work.
+ */
+export interface ModelDriver {
+  id: string;
+  create(endpoint: ModelEndpoint): ChatModel;
+}
+
+export function defineDriver(driver: ModelDriver): ModelDriver {
+  return driver;
+}
