@@ -21,8 +21,8 @@ const COMMANDS = {
   demo: { entry: 'apps/everruns/src/demo.ts', runtime: true },
   test: { entry: 'scripts/test.ts', runtime: false },
   bench: { entry: 'bench/src/main.ts', runtime: false },
-  'kill-table': { entry: 'bench/src/kill-table.ts', runtime: false },
-  mutants: { entry: 'bench/src/mutants.ts', runtime: false },
+  'kill-table': { entry: 'packages/testing/src/kill-table.main.ts', runtime: false },
+  mutants: { entry: 'packages/testing/src/mutants.main.ts', runtime: false },
   simulate: { entry: 'bench/src/simulate.ts', runtime: false },
 };
 

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { startLinkProxy } from './kill/link-proxy.ts';
 import { startPgProxy } from './kill/pg-proxy.ts';
+import { makeClusterHome, removeOrphanedClusters } from './orphaned-clusters.ts';
 import { supervisePostgres } from './supervised-postgres.ts';
 import { superviseProcess } from './supervised-process.ts';
 import type { LinkProxy } from './kill/link-proxy.ts';
@@ -53,7 +53,8 @@ const SERVER_ENTRY = join(dirname(require.resolve('@everruns/server')), 'main.ts
 const WORKER_ENTRY = join(dirname(require.resolve('@everruns/worker')), 'main.ts');
 
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const home = await mkdtemp(join(tmpdir(), 'everruns-cluster-'));
+  await removeOrphanedClusters();
+  const home = await makeClusterHome();
   await mkdir(join(home, 'logs'));
   const shared: SharedSecrets = {
     WORKER_GRPC_AUTH_TOKEN: randomBytes(24).toString('hex'),

@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startPostgres } from 'everruns/postgres/start';
 import { freePort } from '../free-port.ts';
+import { makeClusterHome } from '../orphaned-clusters.ts';
 import { startPgProxy } from './pg-proxy.ts';
 import type { PostgresServer } from 'everruns/postgres/start';
 import type { CommitAnswer, CommitFate, WriteCommit } from './pg-hooks.ts';
@@ -21,7 +21,7 @@ let proxy: PgProxy;
 let clients: pg.Client[];
 
 beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), 'everruns-pg-proxy-'));
+  home = await makeClusterHome();
   port = await freePort();
   server = await startPostgres({
     dataDir: join(home, 'data'),
