@@ -23,7 +23,7 @@ const COMMANDS = {
   bench: { entry: 'bench/src/main.ts', runtime: false },
   'kill-table': { entry: 'packages/testing/src/kill-table.main.ts', runtime: false },
   mutants: { entry: 'packages/testing/src/mutants.main.ts', runtime: false },
-  simulate: { entry: 'bench/src/simulate.ts', runtime: false },
+  simulate: { entry: 'packages/testing/src/simulate.main.ts', runtime: false },
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

@@ -1,0 +1,12 @@
+import { benchTurns } from './turns.ts';
+
+const BENCHES: Record<string, (args: string[]) => Promise<number>> = { turns: benchTurns };
+
+const [name = '', ...args] = process.argv.slice(2);
+const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+if (bench === undefined) {
+  console.error(`Which benchmark? npm run bench ${Object.keys(BENCHES).join(' | ')}`);
+  process.exitCode = 2;
+} else {
+  process.exitCode = await bench(args);
+}
