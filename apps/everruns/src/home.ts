@@ -24,6 +24,11 @@ const MAKE: Record<keyof Secrets, () => string> = {
 };
 const NAMES = Object.keys(MAKE) as (keyof Secrets)[];
 
+/** Keys of one run, for data that ends with it. */
+export function makeSecrets(): Secrets {
+  return Object.fromEntries(NAMES.map((name) => [name, MAKE[name]()])) as unknown as Secrets;
+}
+
 /** Opens the folder, or makes it with new keys in it. Throws a StartError when it cannot be used. */
 export function openHome(path: string): Promise<Home> {
   return explainRefusals(`use its data directory ${path}`, async () => {
@@ -70,7 +75,13 @@ async function readSecrets(file: string): Promise<Partial<Secrets> | undefined> 
 
 async function createSecrets(file: string): Promise<Partial<Secrets>> {
   const draft = `${file}.${process.pid}`;
-  await writeFile(draft, NAMES.map((name) => `${name}=${MAKE[name]()}\n`).join(''), { mode: 0o600 });
+  await writeFile(
+    draft,
+    Object.entries(makeSecrets())
+      .map(([name, value]) => `${name}=${value}\n`)
+      .join(''),
+    { mode: 0o600 },
+  );
   await link(draft, file).catch((error: unknown) => {
     if (errorCode(error) !== 'EEXIST') throw error;
   });

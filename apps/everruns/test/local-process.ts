@@ -22,12 +22,12 @@ export interface LocalProcessParams {
   portPrefix: number;
   env?: NodeJS.ProcessEnv;
   user?: { uid: number; gid: number };
+  /** The program, in this folder. */
+  main?: string;
 }
 
-const MAIN = fileURLToPath(new URL('./stand-in-main.ts', import.meta.url));
-
-export function startProcess({ home, portPrefix, env, user }: LocalProcessParams): LocalProcess {
-  const child: ChildProcess = spawn(process.execPath, [MAIN], {
+export function startProcess({ home, portPrefix, env, user, main = 'stand-in-main.ts' }: LocalProcessParams): LocalProcess {
+  const child: ChildProcess = spawn(process.execPath, [fileURLToPath(new URL(main, import.meta.url))], {
     cwd: '/',
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, EVERRUNS_HOME: home, PORT_PREFIX: String(portPrefix), ...env },

@@ -27,7 +27,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   }
 }
 server.listen(Number(port), host);
-process.on('SIGTERM', () => {
+process.once('SIGTERM', () => {
+  if (process.env.DEV_MODE === 'true') return; // the composition ends it
   server.close(() => process.exit(0));
   server.closeAllConnections();
 });

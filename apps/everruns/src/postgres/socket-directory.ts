@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chown, lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { chown, lstat, mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StartError } from '../errors.ts';
@@ -24,6 +24,7 @@ export async function openSocketDirectory(dataDir: string, account: Account | un
     if (found?.isDirectory() !== true || (found.uid !== own && found.uid !== account?.uid)) continue;
     if (account !== undefined) await chown(directory, account.uid, account.gid);
     if (canEnter(directory, account)) return directory;
+    await rmdir(directory).catch(() => undefined); // in use after all
   }
   throw new StartError(`No directory for PostgreSQL's socket can be made in ${tmpdir()} or /tmp.`);
 }
