@@ -1,8 +1,8 @@
 import { toPublicId } from '@everruns/contract';
 import type { DurableEvent, Uuid } from '@everruns/contract';
 import type { EventDraft, HistoryEvent, TaskDraft } from '@everruns/engine';
-import { sqlState } from '../database.ts';
 import type { Queryable, Statement } from '../database.ts';
+import { violatedUnique } from '../resources/violations.ts';
 import { taskJson } from './plan-json.ts';
 import { writtenEvents } from './written.ts';
 import type { WrittenRow } from './written.ts';
@@ -97,7 +97,7 @@ export async function acceptMessage(db: Queryable, command: AcceptCommand): Prom
       command.version,
     ]);
   } catch (error) {
-    if (sqlState(error) === '23505' && command.key !== null) return { verdict: 'duplicate' };
+    if (violatedUnique(error) === 'message_keys_pkey') return { verdict: 'duplicate' };
     throw error;
   }
   const [first] = rows;

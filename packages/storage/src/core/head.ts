@@ -15,15 +15,19 @@ const LOCK: Statement = {
   text: `select turn_id, status, last_seq, last_input_seq from session_heads where session_id = $1 and ($2::uuid is null or org_id = $2) for update`,
 };
 
+/** Locks the workflow's leases too: none of them is given back while it is decided about. In id order, as adopting locks them. */
 const READ_WORKFLOW: Statement = {
   name: 'workflow_under_head',
-  text: `select w.id, w.org_id, w.status, w.state, w.revision, w.version, w.open_calls,
+  text: `with l as materialized (
+   select task_id, token, pool, attempt, losses, failures, step, call_id, effect, instance_id, attachment, payload, checkpoint
+   from leases where workflow_id = $1 order by task_id for update)
+ select w.id, w.org_id, w.status, w.state, w.revision, w.version, w.open_calls,
     coalesce((select jsonb_agg(jsonb_build_object('step', t.step, 'call_id', t.call_id, 'side', t.side, 'effect', t.effect, 'state', t.state, 'status', t.status,
       'plan', t.plan, 'result', t.result) order by t.step, t.position) from tool_calls t where t.workflow_id = w.id and t.step = (w.state->>'iteration')::int), '[]') as calls,
     coalesce((select jsonb_agg(jsonb_build_object('task_id', l.task_id, 'token', l.token, 'pool', l.pool, 'attempt', l.attempt, 'losses', l.losses, 'failures', l.failures,
       'step', l.step, 'call_id', l.call_id, 'effect', l.effect, 'instance_id', l.instance_id, 'attachment', l.attachment, 'payload', l.payload, 'checkpoint', l.checkpoint))
-      from leases l where l.workflow_id = w.id), '[]') as leases
-   from workflows w where w.id = $1 for update`,
+      from l), '[]') as leases
+   from workflows w where w.id = $1 for update of w`,
 };
 
 const APPLY: Statement = {

@@ -73,8 +73,10 @@ export function leasesOfInstance(db: Queryable, instanceId: Uuid): Promise<HeldL
 
 const ADOPT: Statement = {
   name: 'adopt_leases',
-  text: `update leases set instance_id = $1, attachment = $2 where boot_id = $3 and worker_id = $4 and token = any($5::uuid[])
-    and exists (select 1 from instances where id = $1 and lost_at is null) returning ${COLUMNS}`,
+  text: `with mine as materialized (
+   select task_id as id from leases where boot_id = $3 and worker_id = $4 and token = any($5::uuid[])
+     and exists (select 1 from instances where id = $1 and lost_at is null) order by task_id for update)
+   update leases set instance_id = $1, attachment = $2 from mine where task_id = mine.id returning ${COLUMNS}`,
 };
 
 /** Moves the leases that a re-attached worker still holds to its new attachment. Those not returned are lost. */
