@@ -6,5 +6,6 @@ export * from './turn/state.ts';
 export * from './turn/batch.ts';
 export * from './turn/decide.ts';
 export * from './turn/end.ts';
+export * from './turn/revive.ts';
 export { callContext, execContext, inStepContext, spanOf, stepIds, turnContext } from './turn/session-events.ts';
 export type { ModelFacts, ToolEnd } from './turn/session-events.ts';

@@ -74,6 +74,8 @@ export interface TaskPayload {
   options: TaskOptions;
   /** What the worker gets, apart from what is read at the claim. */
   input: Record<string, unknown>;
+  /** What earlier attempts failed of. */
+  errors?: TaskError[];
 }
 
 export interface TaskDraft {

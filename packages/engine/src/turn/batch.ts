@@ -43,16 +43,13 @@ export function clientCalls(batch: readonly BatchCall[]): BatchCall[] {
   return batch.filter((call) => call.side === 'client');
 }
 
-export function requestedCalls(batch: readonly BatchCall[], plans: ReadonlyMap<string, PlannedCall>): PlannedCall[] {
-  return clientCalls(batch).flatMap((call) => plans.get(call.id) ?? []);
-}
-
 /** Models repeat call ids now and then; within a step each id must name one call. */
 export function withUniqueIds(calls: readonly PlannedCall[]): PlannedCall[] {
   const seen = new Set<string>();
   return calls.map((call) => {
-    let id = call.id === '' ? 'call' : call.id;
-    for (let n = 2; seen.has(id); n++) id = `${call.id}_${n}`;
+    const base = call.id === '' ? 'call' : call.id;
+    let id = base;
+    for (let n = 2; seen.has(id); n++) id = `${base}_${n}`;
     seen.add(id);
     return id === call.id ? call : { ...call, id };
   });

@@ -2,7 +2,7 @@ import { toPublicId } from '@everruns/contract';
 import type { IdSource, PlannedCall, ReasonOutcome, ToolOutcome, Uuid } from '@everruns/contract';
 import { EMPTY_PLAN, PRIORITY } from '../plan.ts';
 import type { CallDraft, EventDraft, Plan, TaskDraft } from '../plan.ts';
-import { batchOf, clientCalls, requestedCalls, startable, successorOf } from './batch.ts';
+import { batchOf, clientCalls, startable, successorOf } from './batch.ts';
 import {
   agentMessage,
   callSummary,
@@ -22,7 +22,7 @@ import {
 } from './session-events.ts';
 import type { ModelFacts, ToolEnd } from './session-events.ts';
 import { fold } from './state.ts';
-import type { ReasonFacts, StepRef, TurnEvent, TurnState } from './state.ts';
+import type { BatchCall, ReasonFacts, StepRef, TurnEvent, TurnState } from './state.ts';
 
 /** What a decision may look at besides the state. */
 export interface DecideContext {
@@ -272,37 +272,46 @@ export function decideTool(state: TurnState, settled: SettledCall, ctx: DecideCo
   const settle = [{ step: state.iteration, callId: call.id, status, result }];
   const fact: TurnEvent = { type: 'call_settled', data: { call_id: call.id, status } };
   const next = successorOf(state.calls, call);
-  const nextPlan = next === null ? undefined : settled.plans.get(next.id);
   const others: Plan = {
     ...EMPTY_PLAN,
     history: [fact],
     events,
     settle,
-    tasks: nextPlan === undefined ? [] : [toolTask(state, nextPlan, ctx)],
+    tasks: next === null ? [] : [toolTask(state, planFor(settled.plans, next), ctx)],
   };
-  return { others, last: afterServerCalls(state, { events, settle, fact, plans: settled.plans }, ctx) };
+  return { others, last: afterServerCalls(state, { events, settle, facts: [fact], plans: settled.plans }, ctx) };
 }
 
 interface BatchEnd {
   events: EventDraft[];
   settle: Plan['settle'];
-  fact: TurnEvent;
+  facts: TurnEvent[];
   plans: ReadonlyMap<string, PlannedCall>;
 }
 
 function afterServerCalls(state: TurnState, end: BatchEnd, ctx: DecideContext): Plan {
   const client = clientCalls(state.calls);
   if (state.phase === 'acting' && client.length > 0) {
-    const base = planOf(state, [end.fact, { type: 'waiting_started', data: {} }], {});
-    const request = callRequested(state, requestedCalls(state.calls, end.plans));
+    const base = planOf(state, [...end.facts, { type: 'waiting_started', data: {} }], {});
+    const request = callRequested(
+      state,
+      client.map((call) => planFor(end.plans, call)),
+    );
     return { ...base, events: [...end.events, request], settle: end.settle, openCalls: client.length, ...parked(base.state, ctx) };
   }
   return afterBatch(state, end, ctx);
 }
 
+/** Without the plan of a call that has to go out now, the batch would wait for ever: that is the caller's mistake, told at once. */
+function planFor(plans: ReadonlyMap<string, PlannedCall>, call: BatchCall): PlannedCall {
+  const plan = plans.get(call.id);
+  if (plan === undefined) throw new Error(`The plan of call ${call.id} is missing.`);
+  return plan;
+}
+
 /** Every call of the batch is settled: close the act phase and reason again. */
 export function afterBatch(state: TurnState, end: Omit<BatchEnd, 'plans'>, ctx: DecideContext): Plan {
-  const next = nextReason(state, [end.fact, { type: 'act_completed', data: {} }], ctx);
+  const next = nextReason(state, [...end.facts, { type: 'act_completed', data: {} }], ctx);
   return planOf(state, next.history, {
     status: 'running',
     head: 'active',

@@ -115,22 +115,16 @@ export function decideClientResults(
     const answer = answers.get(call.callId) as ClientResult;
     return answer.error === undefined ? { status: 'success', result: answer.result ?? null } : { status: 'error', error: answer.error };
   });
-  const facts = answered.map((call): TurnEvent => {
-    return {
-      type: 'call_settled',
-      data: { call_id: call.callId, status: answers.get(call.callId)?.error === undefined ? 'success' : 'error' },
-    };
-  });
   if (answered.length < open.length) {
-    return planOf(state, facts, { events: settled.events, settle: settled.settle, openCalls: open.length - answered.length });
+    return planOf(state, factsOf(settled), { events: settled.events, settle: settled.settle, openCalls: open.length - answered.length });
   }
-  return resume(state, { facts, settled }, ctx);
+  return resume(state, settled, ctx);
 }
 
 /** The client did not answer in time: the model is told so and goes on. */
 export function decideClientDeadline(state: TurnState, open: readonly OpenCall[], ctx: DecideContext): Plan {
   const settled = settleAll(state, open, () => ({ status: 'timeout', error: 'The client did not answer in time.' }));
-  return resume(state, { facts: [], settled }, ctx);
+  return resume(state, settled, ctx);
 }
 
 /** A new message abandons the wait: the open calls are answered as interrupted, then the message is read. */
@@ -139,14 +133,17 @@ export function decideAbandon(state: TurnState, open: readonly OpenCall[], messa
     status: 'cancelled',
     error: 'Interrupted: the user sent another message instead of a result.',
   }));
-  const plan = resume(state, { facts: [], settled }, ctx);
+  const plan = resume(state, settled, ctx);
   return { ...plan, events: [...plan.events, ...message], input: true };
 }
 
-function resume(state: TurnState, input: { facts: TurnEvent[]; settled: Settled }, ctx: DecideContext): Plan {
-  const last = input.facts.at(-1) ?? { type: 'call_settled' as const, data: { call_id: '', status: 'cancelled' } };
-  const plan = afterBatch(state, { events: input.settled.events, settle: input.settled.settle, fact: last }, ctx);
-  return { ...plan, history: [...input.facts.slice(0, -1), ...plan.history] };
+function factsOf(settled: Settled): TurnEvent[] {
+  return settled.settle.map((call) => ({ type: 'call_settled', data: { call_id: call.callId, status: call.status } }));
+}
+
+/** The last open calls are settled: the batch is over and the model goes on. */
+function resume(state: TurnState, settled: Settled, ctx: DecideContext): Plan {
+  return afterBatch(state, { events: settled.events, settle: settled.settle, facts: factsOf(settled) }, ctx);
 }
 
 const SEAL_TEXT = 'I had to stop: this turn made no progress after its worker was lost several times. Please try again.';

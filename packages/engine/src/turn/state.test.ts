@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { addUsage, evolve, fold } from './state.ts';
+import type { TurnEvent } from './state.ts';
+import { call, freshTurn, testContext, turnWithCalls } from './turn-fixtures.ts';
+
+describe('evolve', () => {
+  it('starts with turn_started and with nothing else', () => {
+    const state = freshTurn(testContext());
+    expect(evolve(null, { type: 'turn_started', data: state })).toEqual(state);
+    expect(() => evolve(null, { type: 'waiting_started', data: {} })).toThrow('turn_started');
+    expect(() => fold(null, [])).toThrow('without history');
+  });
+
+  it('leaves counting to the locked row: a settled call changes nothing', () => {
+    const { state } = turnWithCalls([call('a')], testContext());
+    expect(evolve(state, { type: 'call_settled', data: { call_id: 'a', status: 'success' } })).toEqual(state);
+  });
+
+  it('forgets the batch with the act phase', () => {
+    const { state } = turnWithCalls([call('a')], testContext());
+    const history: TurnEvent[] = [
+      { type: 'act_completed', data: {} },
+      { type: 'reason_scheduled', data: { exec_id: 'e', message_id: 'm' } },
+    ];
+    const next = fold(state, history);
+    expect(next).toMatchObject({ phase: 'reasoning', iteration: 2, calls: [], step: { exec_id: 'e', message_id: 'm' } });
+    expect(next).not.toHaveProperty('act');
+  });
+
+  it('keeps the time to the first token of the first step that had one', () => {
+    const state = freshTurn(testContext());
+    const step = (ms?: number): TurnEvent => ({
+      type: 'reason_completed',
+      data: { tool_call_count: 0, max_iterations: 3, ...(ms === undefined ? {} : { time_to_first_token_ms: ms }) },
+    });
+    expect(fold(state, [step(), step(40), step(20)]).time_to_first_token_ms).toBe(40);
+  });
+});
+
+describe('addUsage', () => {
+  const base = { input_tokens: 1, output_tokens: 2 };
+
+  it.each([
+    [undefined, base],
+    [
+      { input_tokens: 3, output_tokens: 4 },
+      { input_tokens: 4, output_tokens: 6 },
+    ],
+    [
+      { input_tokens: 0, output_tokens: 0, estimated_cost_usd: 0.5 },
+      { ...base, estimated_cost_usd: 0.5 },
+    ],
+    [
+      { input_tokens: 0, output_tokens: 0, cache_creation_tokens: 9 },
+      { ...base, cache_creation_tokens: 9 },
+    ],
+  ])('adds %j', (added, expected) => {
+    expect(addUsage(base, added)).toEqual(expected);
+  });
+});
