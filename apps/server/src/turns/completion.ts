@@ -141,7 +141,7 @@ export async function failTask(ctx: EngineContext, record: TaskRecord, failure: 
   }
   const failures = record.failures + 1;
   const errors: TaskError[] = [
-    ...(((record.payload as unknown as { errors?: TaskError[] }).errors ?? []) as TaskError[]),
+    ...(record.payload.errors ?? []),
     { code: failure.code, message: failure.message, attempt: record.attempt, at: new Date(ctx.nowMs()).toISOString() },
   ];
   const delayMs = isRetryable(failure) ? retryDelayMs(failures, ctx.random()) : null;

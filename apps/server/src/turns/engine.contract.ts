@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DurableEvent, ToolOutcome, Uuid } from '@everruns/contract';
+import { listDeadLetters } from '@everruns/storage';
 import { answer, call, engineFixture, HandWorker, said, SCOPE } from './testing/fixture.ts';
 import type { EngineFixture } from './testing/fixture.ts';
 
@@ -348,6 +349,19 @@ describe('a step', () => {
         [sessionId],
       );
       expect(dead).toMatchObject([{ attempts: 2, error_history: [{ code: 'bug' }, { code: 'invalid_input' }] }]);
+      const [letter] = (await listDeadLetters(fixture.db, { workflowId: null, pool: null, offset: 0, limit: 1 })).data;
+      const twice = await Promise.allSettled([fixture.engine.requeue(letter?.id as Uuid), fixture.engine.requeue(letter?.id as Uuid)]);
+      expect(twice.map((result) => result.status).sort()).toEqual(['fulfilled', 'rejected']);
+      const revived = await worker.reason();
+      await worker.complete(revived.task, answer(revived.input));
+      const after = await fixture.log(sessionId);
+      gapFree(after);
+      expect(types(after).filter((type) => type.startsWith('turn.'))).toEqual([
+        'turn.started',
+        'turn.failed',
+        'turn.started',
+        'turn.completed',
+      ]);
     }));
 });
 

@@ -10,6 +10,7 @@ import { Gateway } from './gateway.ts';
 import { Instance } from './instance.ts';
 import type { TurnService } from './port.ts';
 import { endOverdue, endUnstarted, fireTimers, recoverOrphans } from './recovery.ts';
+import { requeueDeadLetter } from './requeue.ts';
 import { createTurnService, TURN_VERSION } from './service.ts';
 
 export interface EngineDeps {
@@ -31,6 +32,8 @@ export interface Engine {
   gateway: WorkerGateway;
   peers: Peers;
   workers(): { id: string; load: number; draining: boolean; loopDelayMs: number }[];
+  /** Runs a dead letter again; see `requeueDeadLetter`. */
+  requeue(id: string): Promise<{ taskId: string }>;
   /** No more claims; workers are asked to drain. */
   drain(): void;
   start(): Promise<void>;
@@ -101,6 +104,7 @@ export function createEngine(deps: EngineDeps): Engine {
           loopDelayMs: attachment.loopDelayMs,
         };
       }),
+    requeue: (id) => requeueDeadLetter(ctx, id),
     drain: () => {
       dispatcher.paused = true;
     },

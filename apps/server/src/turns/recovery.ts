@@ -148,7 +148,7 @@ export async function endOverdue(ctx: EngineContext): Promise<void> {
 async function retryOrEnd(ctx: EngineContext, lease: HeldLease, error: { code: string; message: string }): Promise<void> {
   const failures = lease.failures + 1;
   const entry = { ...error, attempt: lease.attempt, at: new Date(ctx.nowMs()).toISOString() };
-  const errors = [...((lease.payload as unknown as { errors?: TaskError[] }).errors ?? []), entry];
+  const errors = [...(lease.payload.errors ?? []), entry];
   if (failures >= (lease.payload.options.maxAttempts ?? 5)) return endDead(ctx, lease, errors);
   await repeat(ctx, () => requeueLease(ctx.db, { lease, losses: lease.losses, failures, delayMs: 1, errors }));
 }

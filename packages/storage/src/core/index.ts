@@ -2,6 +2,7 @@ export * from './accept.ts';
 export * from './breakers.ts';
 export * from './claim.ts';
 export * from './complete.ts';
+export * from './dead-letters.ts';
 export * from './head.ts';
 export * from './instances.ts';
 export * from './leases.ts';

@@ -62,12 +62,18 @@ export async function appendInStep(db: Queryable, command: AppendCommand): Promi
   return { verdict, events: written, sequences: written.map((event) => event.sequence) };
 }
 
-/** Sequences of an append whose answer was lost: the newest events of its types in its execution. */
+/** Sequences of an append whose answer was lost: the newest events of its types in its execution, in its order. */
 async function appendedSequences(db: Queryable, command: AppendCommand): Promise<number[]> {
   const exec = command.events[0]?.context.exec_id ?? '';
   const types = command.events.map((event) => event.type);
-  const rows = await db.run<{ seq: number; type: string }>(FIND_APPENDED, [command.sessionId, exec, types]);
-  return types.map((type) => rows.find((row) => row.type === type)?.seq ?? 0);
+  const newestFirst = await db.run<{ seq: number; type: string }>(FIND_APPENDED, [command.sessionId, exec, types]);
+  const sequences: number[] = [];
+  let before = Infinity;
+  for (const type of types.toReversed()) {
+    before = newestFirst.find((row) => row.type === type && row.seq < before)?.seq ?? 0;
+    sequences.unshift(before);
+  }
+  return sequences;
 }
 
 const CHECKPOINT: Statement = {
