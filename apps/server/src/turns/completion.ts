@@ -119,7 +119,11 @@ function settle(
   result: CompleteResult,
   branches: Record<'only' | 'last' | 'steered', Branch | null>,
 ): CompletionAnswer {
-  if (result.verdict === 'repeated') return { verdict: 'ok', next: null };
+  if (result.verdict === 'repeated') {
+    ctx.reconcile(); // the first answer may have carried a next task that nobody was told of
+    ctx.dispatcher.poke();
+    return { verdict: 'ok', next: null };
+  }
   if (result.verdict === 'conflict') {
     ctx.log.error({ task: record.taskId, workflow: record.workflowId }, 'a step met another revision of its workflow');
     return { verdict: 'lost', next: null };

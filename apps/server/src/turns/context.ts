@@ -40,6 +40,8 @@ export interface EngineContext {
   dispatcher: Dispatcher;
   breakers: Breakers;
   instanceId(): Uuid;
+  /** A reply was lost: leases may stand in our name that nobody knows of. Looks for them once things have settled. */
+  reconcile(): void;
   resolveModel(config: TurnConfig): Promise<ResolvedModel>;
   /** Aborted when the process shuts down. */
   signal: AbortSignal;

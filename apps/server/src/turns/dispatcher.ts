@@ -51,6 +51,11 @@ export class Dispatcher {
     if (this.#pools[pool].backlog) this.poke([pool]);
   }
 
+  /** Is a claim on its way whose leases nobody here knows of yet? */
+  claiming(): boolean {
+    return POOLS.some((pool) => this.#pools[pool].busy);
+  }
+
   async #run(pool: Pool): Promise<void> {
     const state = this.#pools[pool];
     state.wanted = true;

@@ -9,6 +9,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { Gateway } from './gateway.ts';
 import { Instance } from './instance.ts';
 import type { TurnService } from './port.ts';
+import { Reconciler } from './reconciler.ts';
 import { endOverdue, endUnstarted, fireTimers, recoverOrphans } from './recovery.ts';
 import { requeueDeadLetter } from './requeue.ts';
 import { createTurnService, TURN_VERSION } from './service.ts';
@@ -67,7 +68,10 @@ export function createEngine(deps: EngineDeps): Engine {
     claim: (command) => claimTasks(deps.db, { ...command, instanceId: instance.instanceId, orgCap: settings.orgCap }),
     assign: (attachment, task) => gateway.assign(attachment, task),
     orphaned: (task) => void gateway.orphaned(task),
-    onError: (error) => deps.log.warn({ err: error }, 'claim failed'),
+    onError: (error) => {
+      deps.log.warn({ err: error }, 'claim failed');
+      ctx.reconcile();
+    },
   });
   const { feed, readyHints } = deps.streams(instance);
   const ctx: EngineContext = {
@@ -84,7 +88,9 @@ export function createEngine(deps: EngineDeps): Engine {
     instanceId: () => instance.instanceId,
     resolveModel: (config) => deps.resolveModel(config),
     signal: stopping.signal,
+    reconcile: () => reconciler.request(),
   };
+  const reconciler = new Reconciler(ctx);
   const gateway = new Gateway(ctx);
   readyHints.onReady((pools) => dispatcher.poke(pools));
   readyHints.onCancelled((tokens) => {

@@ -13,11 +13,12 @@ import {
   leasesOfAttachment,
   leasesOfWorker,
   requeueLease,
+  startedTexts,
   workerAttached,
   workerDetached,
   workflowsById,
 } from '@everruns/storage';
-import type { ClaimedTask, HeldLease } from '@everruns/storage';
+import type { ClaimedTask, HeldLease, WorkflowSnapshot } from '@everruns/storage';
 import { Attachment } from './attachment.ts';
 import { completeTask } from './completion.ts';
 import { cancelLease, repeat } from './context.ts';
@@ -115,10 +116,13 @@ export class Gateway implements WorkerGateway {
     };
     const attachment = new Attachment(ctx.ids.next(), worker, performance.now(), (message) => outgoing.push(message));
     // A second stream of the same boot replaces the first; the old one must not release what this one adopts.
+    const known = new Map<Uuid, TaskRecord>();
     for (const other of ctx.dispatcher.attachments.values()) {
-      if (other.worker.workerId === worker.workerId) this.detach(other);
+      if (other.worker.workerId !== worker.workerId) continue;
+      for (const record of other.tasks.values()) known.set(record.token, record);
+      this.detach(other);
     }
-    const held = await this.#adopt(attachment, hello);
+    const held = await this.#adopt(attachment, hello, known);
     await repeat(ctx, () =>
       workerAttached(ctx.db, {
         workerId: worker.workerId,
@@ -146,7 +150,7 @@ export class Gateway implements WorkerGateway {
   }
 
   /** Takes over what the worker still holds; what it does not know of was never delivered, and another boot's leases are lost. */
-  async #adopt(attachment: Attachment, hello: Hello): Promise<HeldLease[]> {
+  async #adopt(attachment: Attachment, hello: Hello, known: ReadonlyMap<Uuid, TaskRecord>): Promise<HeldLease[]> {
     const ctx = this.#ctx;
     const { workerId, bootId } = attachment.worker;
     const tokens = hello.held.map((lease) => lease.token);
@@ -157,7 +161,7 @@ export class Gateway implements WorkerGateway {
     );
     for (const lease of held) {
       const workflow = snapshots.get(lease.workflowId);
-      if (workflow !== undefined) attachment.add(taskRecord({ ...lease, state: workflow.state, revision: workflow.revision }));
+      if (workflow !== undefined) attachment.add(await this.#adopted(lease, workflow, known.get(lease.token)));
     }
     const others = (await repeat(ctx, () => leasesOfWorker(ctx.db, workerId))).filter((lease) => lease.attachment !== attachment.id);
     await recoverAll(
@@ -171,6 +175,17 @@ export class Gateway implements WorkerGateway {
       'worker_lost',
     );
     return held;
+  }
+
+  /** What is remembered of an adopted lease: the record of its last stream, else what the log says. */
+  async #adopted(lease: HeldLease, workflow: WorkflowSnapshot, known: TaskRecord | undefined): Promise<TaskRecord> {
+    if (known !== undefined) return known;
+    const record = taskRecord({ ...lease, state: workflow.state, revision: workflow.revision });
+    if (lease.progress && lease.pool === 'reason') {
+      const execId = lease.payload.context.exec_id ?? '';
+      record.startedSequences = await startedTexts(this.#ctx.db, { sessionId: lease.sessionId, execId });
+    }
+    return record;
   }
 
   #handle(attachment: Attachment, message: NonNullable<WorkerMessage['kind']>): void {
@@ -258,6 +273,7 @@ export class Gateway implements WorkerGateway {
       state,
       revision,
     });
+    if (attachment.closed) return this.#ctx.reconcile(); // its worker is gone or attached anew, and knows nothing of this lease
     attachment.add(record);
     void this.#start(attachment, record);
   }

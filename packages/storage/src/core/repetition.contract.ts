@@ -74,7 +74,10 @@ describe('W11: every write can be repeated', () => {
     await completeReason(db, player, next, [call('a'), call('b')]);
     const tools = await claim(db, player, 'tool');
     const commands = tools.map((tool) => toolCommand(player, tool));
-    expect([...(await Promise.all(commands.map((command) => completeStep(db, command))))].map((result) => result.verdict)).toEqual(['ok', 'ok']);
+    expect([...(await Promise.all(commands.map((command) => completeStep(db, command))))].map((result) => result.verdict)).toEqual([
+      'ok',
+      'ok',
+    ]);
     const final = await claimOne(db, player, 'reason');
     await completeReason(db, player, final);
     for (const command of [steered, ...commands]) expect(await completeStep(db, command)).toEqual({ verdict: 'repeated' });
@@ -102,7 +105,11 @@ describe('W11: every write can be repeated', () => {
     await append(1, ['output.message.started', 'reason.item']);
     const second = await append(2, ['reason.item', 'reason.item', 'reason.item']);
     expect(second).toMatchObject({ verdict: 'ok', sequences: [7, 8, 9] });
-    expect(await append(2, ['reason.item', 'reason.item', 'reason.item'])).toEqual({ verdict: 'repeated', events: [], sequences: [7, 8, 9] });
+    expect(await append(2, ['reason.item', 'reason.item', 'reason.item'])).toEqual({
+      verdict: 'repeated',
+      events: [],
+      sequences: [7, 8, 9],
+    });
   });
 
   test('two appends of one number at the same time write once', async () => {
@@ -252,7 +259,11 @@ describe('W12: what a prompt has seen comes from its own rows', () => {
     await post(db, player, sessionId);
     const next = await claimOne(db, player, 'reason');
     const { seen, messages } = await readPrompt(db, sessionId);
-    expect(messages.map((message) => message.content[0])).toMatchObject([{ text: 'Hello' }, { text: 'Stopped by the user.' }, { text: 'Hello' }]);
+    expect(messages.map((message) => message.content[0])).toMatchObject([
+      { text: 'Hello' },
+      { text: 'Stopped by the user.' },
+      { text: 'Hello' },
+    ]);
     expect(await completeStep(db, reasonCommand(player, next, { seen }))).toMatchObject({ branch: 'only' });
   });
 });

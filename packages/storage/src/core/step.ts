@@ -85,3 +85,15 @@ const CHECKPOINT: Statement = {
 export async function checkpointLease(db: Queryable, at: { taskId: Uuid; token: Uuid; state: unknown }): Promise<boolean> {
   return (await db.run(CHECKPOINT, [at.taskId, at.token, JSON.stringify(at.state)])).length > 0;
 }
+
+const STARTED_TEXTS: Statement = {
+  name: 'started_texts',
+  text: `select type, max(seq) as seq from events where session_id = $1 and seq > (select last_seq - 1000 from session_heads where session_id = $1)
+    and context->>'exec_id' = $2 and type in ('output.message.started', 'reason.thinking.started') group by type`,
+};
+
+/** Sequences of the texts that a step has opened, for an instance that took its lease over. */
+export async function startedTexts(db: Queryable, at: { sessionId: Uuid; execId: string }): Promise<Map<'output' | 'thinking', number>> {
+  const rows = await db.run<{ type: string; seq: number }>(STARTED_TEXTS, [at.sessionId, at.execId]);
+  return new Map(rows.map((row) => [row.type.startsWith('output') ? 'output' : 'thinking', row.seq]));
+}
