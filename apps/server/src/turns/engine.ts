@@ -1,5 +1,5 @@
 import type { IdSource, ResolvedModel, WorkerGateway } from '@everruns/contract';
-import { claimTasks } from '@everruns/storage';
+import { claimTasks, prune } from '@everruns/storage';
 import type { BeatResult, Database, TurnConfig } from '@everruns/storage';
 import type { CommitFeed, Peers, ReadyHints } from '../stream/port.ts';
 import { Breakers } from './breakers.ts';
@@ -42,6 +42,7 @@ export interface Engine {
 }
 
 const SILENCE_CHECK_MS = 500;
+const PRUNE_MS = 60_000;
 
 /** The engine of one control-plane instance: claims, completions, recovery and the beat that keeps them going. */
 export function createEngine(deps: EngineDeps): Engine {
@@ -96,7 +97,7 @@ export function createEngine(deps: EngineDeps): Engine {
   readyHints.onCancelled((tokens) => {
     for (const token of tokens) cancelLease(ctx, { token });
   });
-  let silence: NodeJS.Timeout | null = null;
+  const timers: NodeJS.Timeout[] = [];
   return {
     turns: createTurnService(ctx),
     gateway,
@@ -116,17 +117,22 @@ export function createEngine(deps: EngineDeps): Engine {
     },
     start: async () => {
       await instance.start();
-      silence = setInterval(() => gateway.dropSilent(), SILENCE_CHECK_MS);
+      timers.push(setInterval(() => gateway.checkLiveness(), SILENCE_CHECK_MS));
+      timers.push(setInterval(() => void housekeep(ctx), PRUNE_MS));
     },
     stop: async () => {
       dispatcher.paused = true;
-      if (silence !== null) clearInterval(silence);
+      for (const timer of timers) clearInterval(timer);
       stopping.abort();
       for (const attachment of dispatcher.attachments.values()) gateway.detach(attachment);
       await gateway.settled();
       await instance.stop();
     },
   };
+}
+
+async function housekeep(ctx: EngineContext): Promise<void> {
+  await prune(ctx.db).catch((error: unknown) => ctx.log.warn({ err: error }, 'old rows not pruned'));
 }
 
 /** What a beat found to be due. Each part is independent of the others. */

@@ -20,7 +20,7 @@ import {
 } from '@everruns/storage';
 import type { ClaimedTask, HeldLease, WorkflowSnapshot } from '@everruns/storage';
 import { Attachment } from './attachment.ts';
-import { completeTask } from './completion.ts';
+import { completeTask, failTask } from './completion.ts';
 import { cancelLease, repeat } from './context.ts';
 import type { EngineContext } from './context.ts';
 import type { EagerTask } from './eager.ts';
@@ -92,14 +92,29 @@ export class Gateway implements WorkerGateway {
     await workerDetached(ctx.db, { workerId: attachment.worker.workerId, attachment: attachment.id, status: 'stopped' });
   }
 
-  /** Closes the streams of workers that have fallen silent. */
-  dropSilent(): void {
+  /** Ends the streams of workers that have fallen silent, and the tasks that owe a heartbeat. */
+  checkLiveness(): void {
     const now = performance.now();
     for (const attachment of this.#ctx.dispatcher.attachments.values()) {
-      if (now - attachment.lastHeardMs < this.#ctx.settings.silentAfterMs) continue;
-      this.#ctx.log.warn({ worker: attachment.worker.workerId }, 'worker fell silent');
-      this.detach(attachment);
+      if (now - attachment.lastHeardMs >= this.#ctx.settings.silentAfterMs) {
+        this.#ctx.log.warn({ worker: attachment.worker.workerId }, 'worker fell silent');
+        this.detach(attachment);
+        continue;
+      }
+      for (const record of attachment.tasks.values()) {
+        const { heartbeatMs } = record.payload.options;
+        if (heartbeatMs !== undefined && now - record.heardMs > heartbeatMs) this.#heartbeatMissed(attachment, record);
+      }
     }
+  }
+
+  #heartbeatMissed(attachment: Attachment, record: TaskRecord): void {
+    record.heardMs = Number.POSITIVE_INFINITY; // once
+    this.#enqueue(attachment, record.token, async () => {
+      if (!attachment.tasks.has(record.token)) return;
+      await failTask(this.#ctx, record, { kind: 'failure', code: 'heartbeat', message: 'The task sent no heartbeat in time.', retryable: true });
+      cancelLease(this.#ctx, record, 'heartbeat');
+    });
   }
 
   async #hello(hello: Hello, outgoing: MessageQueue<ServerMessage>): Promise<Attachment> {
@@ -217,8 +232,11 @@ export class Gateway implements WorkerGateway {
           (error: unknown) => this.#ctx.log.warn({ err: error }, 'draining not recorded'),
         );
         return;
-      case 'heartbeat':
+      case 'heartbeat': {
+        const record = attachment.tasks.get(message.value.token);
+        if (record !== undefined) record.heardMs = performance.now();
         return;
+      }
       default:
         return message satisfies never;
     }

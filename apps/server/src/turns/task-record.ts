@@ -29,12 +29,14 @@ export interface TaskRecord {
   wroteText: boolean;
   /** Key of the circuit breaker that admitted this call, when it is not simply closed. */
   breaker: string | null;
+  /** When its worker last said that it goes on, monotonic. */
+  heardMs: number;
   /** Messages of one lease are handled one after the other. */
   queue: Promise<void>;
 }
 
-type Known = Omit<TaskRecord, 'startedSequences' | 'wroteText' | 'breaker' | 'queue'>;
+type Known = Omit<TaskRecord, 'startedSequences' | 'wroteText' | 'breaker' | 'heardMs' | 'queue'>;
 
 export function taskRecord(known: Known): TaskRecord {
-  return { ...known, startedSequences: new Map(), wroteText: false, breaker: null, queue: Promise.resolve() };
+  return { ...known, startedSequences: new Map(), wroteText: false, breaker: null, heardMs: performance.now(), queue: Promise.resolve() };
 }

@@ -7,6 +7,7 @@ export * from './head.ts';
 export * from './instances.ts';
 export * from './leases.ts';
 export * from './prompt.ts';
+export * from './prune.ts';
 export * from './step.ts';
 export * from './timers.ts';
 export * from './workers.ts';

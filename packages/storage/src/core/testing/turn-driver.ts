@@ -11,6 +11,7 @@ import { completeStep } from '../complete.ts';
 import type { CompleteCommand, CompleteResult } from '../complete.ts';
 import { underHead } from '../head.ts';
 import type { Applied, HeldHead, WorkflowRow } from '../head.ts';
+import { callsOfStep } from '../leases.ts';
 import { readPrompt } from '../prompt.ts';
 import { sql } from './sql.ts';
 
@@ -142,16 +143,17 @@ export async function completeReason(db: Queryable, player: Player, task: Claime
   return completeStep(db, reasonCommand(player, task, { seen, calls }));
 }
 
-export function toolCommand(player: Player, task: ClaimedTask, result: unknown = 'done'): CompleteCommand {
-  const planned = task.payload.input['call'] as PlannedCall;
-  const settled = { callId: planned.id, end: { status: 'success' as const, result }, plans: new Map([[planned.id, planned]]) };
+/** What a worker's result leads to; `plans` are the batch's calls in full, where the call has a successor or the client is asked next. */
+export function toolCommand(player: Player, task: ClaimedTask, plans?: Map<string, PlannedCall>): CompleteCommand {
+  const own = task.payload.input['call'] as PlannedCall;
+  const settled = { callId: own.id, end: { status: 'success' as const, result: 'done' }, plans: plans ?? new Map([[own.id, own]]) };
   const decision = decideTool(task.state as TurnState, settled, decideContext(player));
   const { sessionId, taskId, token } = task;
   return { sessionId, taskId, token, revision: null, seen: 0, plan: decision.others, last: decision.last };
 }
 
-export function completeTool(db: Queryable, player: Player, task: ClaimedTask, result?: unknown): Promise<CompleteResult> {
-  return completeStep(db, toolCommand(player, task, result));
+export async function completeTool(db: Queryable, player: Player, task: ClaimedTask): Promise<CompleteResult> {
+  return completeStep(db, toolCommand(player, task, await callsOfStep(db, task)));
 }
 
 export function openCalls(workflow: WorkflowRow): { callId: string; state: 'pending' | 'running'; plan: PlannedCall }[] {
