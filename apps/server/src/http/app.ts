@@ -1,0 +1,135 @@
+import type { CapabilityRegistry } from '@everruns/agent';
+import type { IdSource } from '@everruns/contract';
+import { PROVIDER_TYPES } from '@everruns/contract';
+import type { Database, Vault } from '@everruns/storage';
+import Fastify from 'fastify';
+import type { FastifyBaseLogger } from 'fastify';
+import { createAgentService } from '../services/agents.ts';
+import { createCapabilityService } from '../services/capabilities.ts';
+import { createHarnessService } from '../services/harnesses.ts';
+import { createLinker } from '../services/links.ts';
+import { createMessageService } from '../services/messages.ts';
+import type { TurnWaiter } from '../services/messages.ts';
+import type { ResolutionPolicy } from '../services/model-resolution.ts';
+import { createModelService } from '../services/models.ts';
+import { createOrganizationService } from '../services/organizations.ts';
+import { createPreviewService } from '../services/previews.ts';
+import { createProviderService } from '../services/providers.ts';
+import { createSessionService } from '../services/sessions.ts';
+import type { CommitFeed } from '../stream/port.ts';
+import type { TurnService } from '../turns/port.ts';
+import type { Authenticate } from './authenticate.ts';
+import { acceptBodies } from './body.ts';
+import { cacheEntities } from './caching.ts';
+import { answerUnknownRoutes } from './not-found.ts';
+import { documentRoutes, openApiRoute } from './openapi.ts';
+import { sendProblem, toPlatformError } from './problems.ts';
+import { echoRequestIds, requestId } from './request-ids.ts';
+import { agentRoutes } from './routes/agents.ts';
+import { capabilityRoutes } from './routes/capabilities.ts';
+import { harnessRoutes } from './routes/harnesses.ts';
+import { healthRoute } from './routes/health.ts';
+import type { HealthFacts } from './routes/health.ts';
+import { messageRoutes } from './routes/messages.ts';
+import { authConfigRoute, organizationRoutes } from './routes/organizations.ts';
+import { providerRoutes } from './routes/providers.ts';
+import { sessionRoutes } from './routes/sessions.ts';
+import type { Api } from './types.ts';
+import { checkingSerializer, plainSerializer, validatorCompiler } from './validation.ts';
+
+export const JSON_BODY_LIMIT_BYTES = 1_048_576;
+
+export interface AppSettings {
+  /** Where the REST API is mounted, e.g. `/api`, or empty for the root. */
+  apiPrefix: string;
+  /** Address that links are made with; asked for with each one, because it may only be known once the server listens. */
+  publicUrl: () => string;
+  health: HealthFacts;
+  resolution: ResolutionPolicy;
+  /** Most rows of an organization; 0 = no limit. */
+  limits: { harnesses: number; agents: number; sessions: number };
+  /** Check every response against its schema; for tests. */
+  checkResponses?: boolean;
+}
+
+export interface AppDeps {
+  settings: AppSettings;
+  db: Database;
+  ids: IdSource;
+  vault: Vault;
+  capabilities: CapabilityRegistry;
+  turns: TurnService;
+  waiter: TurnWaiter;
+  feed: Pick<CommitFeed, 'committed'>;
+  authenticate: Authenticate;
+  /** An integer of 31 random bits. */
+  noise: () => number;
+  logger: FastifyBaseLogger;
+  /** More `/v1` routes, registered behind authentication: streams, monitoring. */
+  plugins?: readonly ((app: Api) => Promise<void>)[];
+}
+
+/** The HTTP application. It listens when its owner says so, and owns nothing that it did not make. */
+export async function createApp(deps: AppDeps): Promise<Api> {
+  const { settings } = deps;
+  const app: Api = Fastify({
+    loggerInstance: deps.logger,
+    bodyLimit: JSON_BODY_LIMIT_BYTES,
+    genReqId: requestId,
+    requestIdHeader: false,
+    disableRequestLogging: true,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
+    frameworkErrors: (error, request, reply) => {
+      reply.header('x-request-id', request.id);
+      sendProblem(reply, toPlatformError(error));
+    },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(settings.checkResponses === true ? checkingSerializer : plainSerializer);
+  answerErrors(app);
+  echoRequestIds(app);
+  cacheEntities(app);
+  acceptBodies(app);
+  answerUnknownRoutes(app, settings.apiPrefix);
+  await documentRoutes(app, { apiPrefix: settings.apiPrefix, version: settings.health.version });
+  healthRoute(app, settings.health);
+  openApiRoute(app);
+  await app.register(async (api: Api) => mountApi(api, deps), { prefix: settings.apiPrefix });
+  return app;
+}
+
+function answerErrors(app: Api): void {
+  app.setErrorHandler((error, request, reply) => {
+    const known = toPlatformError(error);
+    if (known.status >= 500) request.log.error({ err: known.cause ?? known, code: known.code }, 'request failed');
+    return sendProblem(reply, known);
+  });
+}
+
+async function mountApi(api: Api, deps: AppDeps): Promise<void> {
+  const { db, ids, capabilities, settings, vault } = deps;
+  api.decorateRequest('scope');
+  api.addHook('onRequest', async (request) => {
+    if (request.routeOptions.config.open !== true) request.scope = await deps.authenticate(request);
+  });
+  const link = createLinker(settings);
+  const urlOf = (path: string): string => `${settings.publicUrl()}${path}`;
+  const previews = createPreviewService({ db, capabilities });
+  const shared = { db, ids, link, capabilities };
+  const sessions = createSessionService({ ...shared, feed: deps.feed, noise: deps.noise, limit: settings.limits.sessions });
+  const messages = createMessageService({ db, turns: deps.turns, waiter: deps.waiter });
+  agentRoutes(api, { agents: createAgentService({ ...shared, limit: settings.limits.agents }), previews, urlOf });
+  harnessRoutes(api, { harnesses: createHarnessService({ ...shared, limit: settings.limits.harnesses }), previews });
+  sessionRoutes(api, { sessions, messages, turns: deps.turns, urlOf });
+  messageRoutes(api, { messages, sessions });
+  capabilityRoutes(api, { capabilities: createCapabilityService(capabilities, link), urlOf });
+  providerRoutes(api, {
+    providers: createProviderService({ db, ids, link, vault, providerTypes: null }),
+    models: createModelService({ db, ids, link, resolution: settings.resolution }),
+    driverTypes: PROVIDER_TYPES,
+  });
+  organizationRoutes(api, createOrganizationService({ db }));
+  authConfigRoute(api);
+  for (const plugin of deps.plugins ?? []) await api.register(plugin);
+}

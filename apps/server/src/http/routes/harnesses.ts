@@ -1,0 +1,106 @@
+import {
+  configurationAliases,
+  CreateHarness,
+  Harness,
+  listOf,
+  PolicyMap,
+  Preview,
+  PreviewHarness,
+  ResourceStats,
+  SearchQuery,
+  searchTokens,
+  UpdateHarness,
+} from '@everruns/contract';
+import { z } from 'zod';
+import type { HarnessService } from '../../services/harnesses.ts';
+import type { PreviewService } from '../../services/previews.ts';
+import type { Api } from '../types.ts';
+import { checkNameQuery, IdOrName, NoContent, policiesOf } from './params.ts';
+
+const tags = ['Harnesses'];
+const aliases = configurationAliases;
+
+export interface HarnessRoutesDeps {
+  harnesses: HarnessService;
+  previews: PreviewService;
+}
+
+export function harnessRoutes(app: Api, { harnesses, previews }: HarnessRoutesDeps): void {
+  app.get(
+    '/v1/harnesses',
+    { schema: { tags, operationId: 'listHarnesses', querystring: SearchQuery, response: { 200: listOf(Harness) } } },
+    async (request) => {
+      const { search, include_archived } = request.query;
+      return {
+        data: await harnesses.list(request.scope, { tokens: searchTokens(search), includeArchived: include_archived ?? false }),
+      };
+    },
+  );
+  app.post(
+    '/v1/harnesses',
+    { schema: { tags, operationId: 'createHarness', body: CreateHarness, response: { 201: Harness } }, config: { aliases } },
+    async (request, reply) => reply.code(201).send(await harnesses.create(request.scope, request.body)),
+  );
+  app.get(
+    '/v1/harnesses/:id_or_name',
+    { schema: { tags, operationId: 'getHarness', params: IdOrName, response: { 200: Harness } }, config: { cache: 'entity' } },
+    async (request) => harnesses.get(request.scope, request.params.id_or_name),
+  );
+  app.patch(
+    '/v1/harnesses/:id_or_name',
+    {
+      schema: { tags, operationId: 'updateHarness', params: IdOrName, body: UpdateHarness, response: { 200: Harness } },
+      config: { aliases, nulls: 'clear' },
+    },
+    async (request) => harnesses.update(request.scope, request.params.id_or_name, request.body),
+  );
+  app.delete(
+    '/v1/harnesses/:id_or_name',
+    { schema: { tags, operationId: 'archiveHarness', params: IdOrName, response: { 204: NoContent } } },
+    async (request, reply) => {
+      await harnesses.archive(request.scope, request.params.id_or_name);
+      return reply.code(204).send();
+    },
+  );
+  app.post(
+    '/v1/harnesses/:id_or_name/delete',
+    { schema: { tags, operationId: 'deleteHarness', params: IdOrName, response: { 204: NoContent } } },
+    async (request, reply) => {
+      await harnesses.remove(request.scope, request.params.id_or_name);
+      return reply.code(204).send();
+    },
+  );
+  app.post(
+    '/v1/harnesses/:id_or_name/copy',
+    { schema: { tags, operationId: 'copyHarness', params: IdOrName, response: { 201: Harness } } },
+    async (request, reply) => reply.code(201).send(await harnesses.copy(request.scope, request.params.id_or_name)),
+  );
+  app.get(
+    '/v1/harnesses/:id_or_name/stats',
+    { schema: { tags, operationId: 'getHarnessStats', params: IdOrName, response: { 200: ResourceStats } } },
+    async (request) => harnesses.stats(request.scope, request.params.id_or_name),
+  );
+  app.post(
+    '/v1/harnesses/preview',
+    { schema: { tags, operationId: 'previewHarness', body: PreviewHarness, response: { 200: Preview } }, config: { aliases } },
+    async (request) => previews.harness(request.scope, request.body),
+  );
+  app.get(
+    '/v1/harnesses/check-name',
+    {
+      schema: {
+        tags,
+        operationId: 'checkHarnessName',
+        querystring: checkNameQuery('harness'),
+        response: { 200: z.object({ available: z.boolean() }) },
+      },
+    },
+    async (request) => {
+      const { name, exclude_id } = request.query;
+      return { available: name !== 'default' && (await harnesses.nameAvailable(request.scope, name, exclude_id ?? null)) };
+    },
+  );
+  app.get('/v1/harnesses/config', { schema: { tags, operationId: 'getHarnessPolicies', response: { 200: PolicyMap } } }, async () =>
+    policiesOf('harness'),
+  );
+}

@@ -1,0 +1,66 @@
+import {
+  AuthConfig,
+  CurrentUser,
+  listOf,
+  Organization,
+  searchTokens,
+  UpdateOrganization,
+  UpdateUser,
+  User,
+  UserProfile,
+} from '@everruns/contract';
+import { z } from 'zod';
+import type { OrganizationService } from '../../services/organizations.ts';
+import type { Api } from '../types.ts';
+import { idPath } from './params.ts';
+
+const params = idPath('organization');
+
+export function organizationRoutes(app: Api, organizations: OrganizationService): void {
+  const tags = ['Organizations'];
+  app.get('/v1/orgs', { schema: { tags, operationId: 'listOrganizations', response: { 200: listOf(Organization) } } }, async (request) => ({
+    data: await organizations.list(request.scope),
+  }));
+  app.get(
+    '/v1/orgs/:id',
+    { schema: { tags, operationId: 'getOrganization', params, response: { 200: Organization } }, config: { cache: 'entity' } },
+    async (request) => organizations.get(request.scope, request.params.id),
+  );
+  app.patch(
+    '/v1/orgs/:id',
+    {
+      schema: { tags, operationId: 'updateOrganization', params, body: UpdateOrganization, response: { 200: Organization } },
+      config: { nulls: 'clear' },
+    },
+    async (request) => organizations.update(request.scope, request.params.id, request.body),
+  );
+  app.get(
+    '/v1/users',
+    {
+      schema: {
+        tags,
+        operationId: 'listUsers',
+        querystring: z.object({ search: z.string().max(1_000).optional() }),
+        response: { 200: listOf(User) },
+      },
+    },
+    async (request) => ({ data: await organizations.members(request.scope, searchTokens(request.query.search)) }),
+  );
+  app.patch(
+    '/v1/users/me',
+    { schema: { tags, operationId: 'updateMe', body: UpdateUser, response: { 200: UserProfile } }, config: { nulls: 'clear' } },
+    async (request) => organizations.updateMe(request.scope, request.body),
+  );
+  app.get('/v1/auth/me', { schema: { tags: ['Auth'], operationId: 'getMe', response: { 200: CurrentUser } } }, async (request) =>
+    organizations.me(request.scope),
+  );
+}
+
+/** What a login page needs to know, before anybody is logged in. */
+export function authConfigRoute(app: Api): void {
+  app.get(
+    '/v1/auth/config',
+    { schema: { tags: ['Auth'], operationId: 'getAuthConfig', response: { 200: AuthConfig } }, config: { open: true } },
+    async () => ({ mode: 'none' as const, password_auth_enabled: false, oauth_providers: [], signup_enabled: false }),
+  );
+}

@@ -1,0 +1,132 @@
+import {
+  CancelResult,
+  CancelSession,
+  configurationAliases,
+  CreateSession,
+  idParam,
+  pageLinks,
+  PageQuery,
+  paginated,
+  PolicyMap,
+  Session,
+  SessionStats,
+  SubmitToolResults,
+  searchTokens,
+  ToolResultsAccepted,
+  Turn,
+  TurnDetail,
+  UpdateSession,
+} from '@everruns/contract';
+import { z } from 'zod';
+import type { MessageService } from '../../services/messages.ts';
+import type { SessionService } from '../../services/sessions.ts';
+import type { TurnService } from '../../turns/port.ts';
+import type { Api } from '../types.ts';
+import { idPath, NoContent, policiesOf } from './params.ts';
+
+const tags = ['Sessions'];
+const aliases = configurationAliases;
+const params = idPath('session');
+/** The TypeScript SDK reads `sessions`, everybody else `data`. */
+const SessionList = paginated(Session).extend({ sessions: z.array(Session).describe('The same as data') });
+const ListQuery = PageQuery.extend({ search: z.string().max(1_000).optional(), agent_id: idParam('agent').optional() });
+
+export interface SessionRoutesDeps {
+  sessions: SessionService;
+  messages: MessageService;
+  turns: Pick<TurnService, 'deleteSession'>;
+  urlOf: (path: string) => string;
+}
+
+export function sessionRoutes(app: Api, deps: SessionRoutesDeps): void {
+  const { sessions, urlOf } = deps;
+  app.get(
+    '/v1/sessions',
+    { schema: { tags, operationId: 'listSessions', querystring: ListQuery, response: { 200: SessionList } } },
+    async (request) => {
+      const { search, agent_id, ...page } = request.query;
+      const found = await sessions.list(request.scope, { ...page, agentId: agent_id ?? null, tokens: searchTokens(search) });
+      return { data: found.rows, sessions: found.rows, total: found.total, ...page, ...pageLinks(urlOf(request.url), page, found.total) };
+    },
+  );
+  app.post(
+    '/v1/sessions',
+    { schema: { tags, operationId: 'createSession', body: CreateSession, response: { 201: Session } }, config: { aliases } },
+    async (request, reply) => reply.code(201).send(await sessions.create(request.scope, request.body)),
+  );
+  app.get('/v1/sessions/stats', { schema: { tags, operationId: 'getSessionStats', response: { 200: SessionStats } } }, async (request) =>
+    sessions.stats(request.scope),
+  );
+  app.get('/v1/sessions/config', { schema: { tags, operationId: 'getSessionPolicies', response: { 200: PolicyMap } } }, async () =>
+    policiesOf('session'),
+  );
+  app.get(
+    '/v1/sessions/:id',
+    { schema: { tags, operationId: 'getSession', params, response: { 200: Session } }, config: { cache: 'entity' } },
+    async (request) => sessions.get(request.scope, request.params.id),
+  );
+  app.patch(
+    '/v1/sessions/:id',
+    { schema: { tags, operationId: 'updateSession', params, body: UpdateSession, response: { 200: Session } }, config: { nulls: 'clear' } },
+    async (request) => sessions.update(request.scope, request.params.id, request.body),
+  );
+  app.delete(
+    '/v1/sessions/:id',
+    { schema: { tags, operationId: 'deleteSession', params, response: { 204: NoContent } } },
+    async (request, reply) => {
+      await deps.turns.deleteSession(request.scope, request.params.id);
+      return reply.code(204).send();
+    },
+  );
+  sessionActions(app, deps);
+  turnRoutes(app, deps);
+}
+
+function sessionActions(app: Api, { sessions, messages }: SessionRoutesDeps): void {
+  app.post(
+    '/v1/sessions/:id/cancel',
+    { schema: { tags, operationId: 'cancelSession', params, body: CancelSession, response: { 200: CancelResult } } },
+    async (request) => messages.cancel(request.scope, request.params.id, request.body.reason ?? undefined),
+  );
+  app.post(
+    '/v1/sessions/:id/tool-results',
+    { schema: { tags, operationId: 'submitToolResults', params, body: SubmitToolResults, response: { 200: ToolResultsAccepted } } },
+    async (request) => messages.submitToolResults(request.scope, request.params.id, request.body),
+  );
+  app.put(
+    '/v1/sessions/:id/pin',
+    { schema: { tags, operationId: 'pinSession', params, response: { 204: NoContent } } },
+    async (request, reply) => {
+      await sessions.setPin(request.scope, request.params.id, true);
+      return reply.code(204).send();
+    },
+  );
+  app.delete(
+    '/v1/sessions/:id/pin',
+    { schema: { tags, operationId: 'unpinSession', params, response: { 204: NoContent } } },
+    async (request, reply) => {
+      await sessions.setPin(request.scope, request.params.id, false);
+      return reply.code(204).send();
+    },
+  );
+}
+
+function turnRoutes(app: Api, { sessions, urlOf }: SessionRoutesDeps): void {
+  app.get(
+    '/v1/sessions/:id/turns',
+    { schema: { tags, operationId: 'listTurns', params, querystring: PageQuery, response: { 200: paginated(Turn) } } },
+    async (request) => {
+      const page = request.query;
+      const found = await sessions.turns(request.scope, request.params.id, page);
+      return { data: found.rows, total: found.total, ...page, ...pageLinks(urlOf(request.url), page, found.total) };
+    },
+  );
+  app.get(
+    '/v1/sessions/:id/turns/:turn_id',
+    {
+      schema: { tags, operationId: 'getTurn', params: params.extend({ turn_id: idParam('turn') }), response: { 200: TurnDetail } },
+      config: { cache: 'entity' },
+    },
+    async (request) => sessions.turn(request.scope, request.params.id, request.params.turn_id),
+  );
+}

@@ -1,0 +1,30 @@
+import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { CallerScope } from '../services/scope.ts';
+
+/** Our Fastify: request and reply types come from the zod schemas of the route. */
+export type Api = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls, set before any handler of a `/v1` route runs. */
+    scope: CallerScope;
+  }
+
+  interface FastifyContextConfig {
+    /** `entity`: strong ETag and 304. Everything else is `no-store`, unless the handler says otherwise. */
+    cache?: 'entity';
+    /** Renames what clients spell differently, before validation. */
+    aliases?: (body: unknown) => unknown;
+    /** `clear`: a null at the top of the body clears a field (PATCH); elsewhere null means "not given". */
+    nulls?: 'clear';
+    /** No credential is looked at. */
+    open?: boolean;
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Parts of the public contract that this version does not have. They answer 404 with a code of their own, so that a client can tell
+ * "not built" from "not there".
+ */
+const UNBUILT: readonly RegExp[] = [
+  // Building blocks and files
+  /^\/(workspaces|memories|knowledge-bases|knowledge-indexes|mcp-servers|skills|images|apps|harness-examples|agent-examples)(\/|$)/,
+  /^\/capabilities\/(declarative|guardrails)(\/|$)/,
+  /^\/(agents|harnesses)\/[^/]+\/(versions|health-checks|voice|channels|history)(\/|$)/,
+  /^\/agents\/analyze$/,
+  /^\/harnesses\/import$/,
+  // Parts of a session
+  /^\/sessions\/(chat|facets)(\/|$)/,
+  /^\/sessions\/[^/]+\/(fork|fs|storage|schedules|participants|resources|sandbox|budgets|budget-check|resume)(\/|$)/,
+  /^\/sessions\/[^/]+\/(question-answers|tool-approvals|databases|git|voice|tasks|context-report|archive)(\/|$)/,
+  /^\/sessions\/[^/]+\/events\/summary$/,
+  // Accounts
+  /^\/auth\/(login|register|refresh|logout|forgot-password|reset-password|verify-email|resend-verification)$/,
+  /^\/auth\/(oauth|callback|personal-access-tokens|cli)(\/|$)/,
+  /^\/orgs\/[^/]+\/(feature-flags|onboarding|members|invites)(\/|$)/,
+  /^\/users\/me\/(export|switch-org)$/,
+  /^\/(resolve-org|feature-flags|user\/connections|invites|identities|notifications)(\/|$)/,
+  // Money, operations, everything else
+  /^\/(budgets|durable|tasks|task-webhooks|channels|commands|plugins|payments|reports|evals|evaluations|observers|voice)(\/|$)/,
+];
+
+/** `path` is the part after `/v1`. */
+export function isUnbuilt(path: string): boolean {
+  return UNBUILT.some((pattern) => pattern.test(path));
+}
