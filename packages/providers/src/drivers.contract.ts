@@ -234,7 +234,7 @@ describe.each(VARIANTS)('$name', ({ providerType, protocol, model: modelName, is
     controller.abort(reason);
     expect((await running).error).toBe(reason);
     expect(performance.now() - abortedAt).toBeLessThan(500);
-    await vi.waitFor(() => expect(simulator.requests[0]?.isAborted).toBe(true));
+    await vi.waitFor(() => expect(simulator.requests[0]?.outcome).toBe('aborted'));
   });
 
   it('closes the connection when the reader leaves early', async () => {
@@ -242,7 +242,18 @@ describe.each(VARIANTS)('$name', ({ providerType, protocol, model: modelName, is
     const iterator = model.stream(ASK, new AbortController().signal)[Symbol.asyncIterator]();
     while ((await iterator.next()).value?.type !== 'text');
     await iterator.return?.();
-    await vi.waitFor(() => expect(simulator.requests[0]?.isAborted).toBe(true));
+    await vi.waitFor(() => expect(simulator.requests[0]?.outcome).toBe('aborted'));
+  });
+
+  it('closes the connection when the stream reports an error and stays open', async () => {
+    failsWith((await ask({ streamError: { status: 500 }, stallAfter: 0 })).error, 'unavailable');
+    await vi.waitFor(() => expect(simulator.requests[0]?.outcome).toBe('aborted'));
+  });
+
+  it('lets a finished answer end in its own time, without waiting for it', async () => {
+    simulator.script({ text: 'Done.', endDelayMs: 30 });
+    expect(textOfParts((await attempt(model, ASK)).parts)).toBe('Done.');
+    await vi.waitFor(() => expect(simulator.requests[0]?.outcome).toBe('complete'));
   });
 
   it.each<[string, WireReply]>([

@@ -26,8 +26,16 @@ const UNREADABLE_ERRORS = new Set([
   'AI_NoContentGeneratedError',
 ]);
 
+/** A server that means harm must not keep the judging of its words busy. */
+const MAX_MESSAGE_LENGTH = 4000;
+
 /** Reads what an SDK threw, or an error that arrived as a part of a stream. */
 export function describeFailure(error: unknown): Failure {
+  const failure = describe(error);
+  return { ...failure, message: failure.message.slice(0, MAX_MESSAGE_LENGTH) };
+}
+
+function describe(error: unknown): Failure {
   if (APICallError.isInstance(error)) return describeApiCall(error);
   if (AISDKError.isInstance(error)) {
     return { ...blank(error.message), status: UNREADABLE_ERRORS.has(error.name) ? undefined : 400, unreadable: isUnreadable(error) };

@@ -1,6 +1,7 @@
 import type { JSONObject } from '@ai-sdk/provider';
 import type { ModelRequest } from '@everruns/agent/model';
 import { openaiSettings } from '../openai/settings.ts';
+import { withoutLookArounds } from '../sdk/tool-schema.ts';
 import type { WireProfile } from '../sdk/wire-profile.ts';
 
 /** OpenAI's own Chat Completions: the wire shows no reasoning and takes none back. */
@@ -11,6 +12,7 @@ export const officialProfile: WireProfile = {
   replayKeys: [],
   // Metadata is absent on purpose: this endpoint refuses it for answers that it does not store.
   callOptions: (request) => ({ ...openaiSettings(request), store: false }),
+  adaptSchema: withoutLookArounds,
 };
 
 /**

@@ -1,6 +1,7 @@
 import type { AssistantPart, ModelRequest } from '@everruns/agent/model';
 import type { JSONObject } from '@ai-sdk/provider';
 import { asksForReasoning, type WireProfile } from '../sdk/wire-profile.ts';
+import { withoutLookArounds } from '../sdk/tool-schema.ts';
 import { openaiSettings } from './settings.ts';
 
 /** Limits of the wire's metadata field. */
@@ -14,6 +15,7 @@ export const openaiProfile: WireProfile = {
   reasoningReplay: 'signed',
   replayKeys: ['itemId', 'reasoningEncryptedContent', 'phase', 'namespace', 'caller', 'async'],
   callOptions: openaiOptions,
+  adaptSchema: withoutLookArounds,
   adaptAnswer: withoutUnencryptedReasoning,
 };
 

@@ -5,10 +5,11 @@ import type {
   LanguageModelV4StreamPart,
   LanguageModelV4StreamResult,
 } from '@ai-sdk/provider';
-import { type ChatModel, ModelError, type ModelPart, type ModelRequest } from '@everruns/agent/model';
+import { type ChatModel, ModelError, type ModelPart, type ModelRequest, type ModelTool } from '@everruns/agent/model';
 import { toModelError } from '../errors/to-model-error.ts';
 import { createPartConverter, type PartConverter, type StreamFault } from './parts.ts';
 import { toPrompt } from './prompt.ts';
+import { asObjectSchema } from './tool-schema.ts';
 import { reasoningOf, type WireProfile } from './wire-profile.ts';
 
 /** How long a finished stream may take to end before its connection is given up. */
@@ -53,12 +54,15 @@ export function toCallOptions(request: ModelRequest, profile: WireProfile): Lang
     reasoning: reasoningOf(request),
     providerOptions: { [profile.namespace]: profile.callOptions(request) },
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
-    ...(request.tools.length === 0 ? {} : { tools: request.tools.map(toFunctionTool), toolChoice: { type: 'auto' } }),
+    ...(request.tools.length === 0
+      ? {}
+      : { tools: request.tools.map((tool) => toFunctionTool(tool, profile)), toolChoice: { type: 'auto' } }),
   };
 }
 
-function toFunctionTool({ name, description, parameters }: ModelRequest['tools'][number]): LanguageModelV4FunctionTool {
-  return { type: 'function', name, description, inputSchema: parameters as LanguageModelV4FunctionTool['inputSchema'] };
+function toFunctionTool({ name, description, parameters }: ModelTool, profile: WireProfile): LanguageModelV4FunctionTool {
+  const schema = asObjectSchema(profile.adaptSchema?.(parameters) ?? parameters);
+  return { type: 'function', name, description, inputSchema: schema as LanguageModelV4FunctionTool['inputSchema'] };
 }
 
 /** The parts of an answer whose call was accepted. Throws what the stream says is wrong, or that it ended too early. */

@@ -1,5 +1,5 @@
 import type { JSONObject, LanguageModelV4CallOptions, LanguageModelV4Prompt } from '@ai-sdk/provider';
-import type { AssistantPart, ModelRequest } from '@everruns/agent/model';
+import type { AssistantPart, ModelRequest, ModelTool } from '@everruns/agent/model';
 
 /**
  * How much of an earlier answer's reasoning is sent back: what carries the provider's replay state, the plain text since the last user
@@ -21,6 +21,8 @@ export interface WireProfile {
   callOptions(request: ModelRequest): JSONObject;
   /** Last word on the prompt, e.g. cache breakpoints. May throw a `ModelError`. */
   adaptPrompt?(prompt: LanguageModelV4Prompt): LanguageModelV4Prompt;
+  /** Drops from a tool's schema what this wire would refuse. */
+  adaptSchema?(parameters: ModelTool['parameters']): ModelTool['parameters'];
   /** Drops parts of a replayed answer that this wire would refuse. */
   adaptAnswer?(parts: AssistantPart[]): AssistantPart[];
 }

@@ -19,8 +19,8 @@ export interface WireRequest {
   path: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
   body: Record<string, Json>;
-  /** The client went away before the answer was complete. */
-  isAborted: boolean;
+  /** `aborted`: the client went away before the answer was complete. */
+  outcome: 'open' | 'complete' | 'aborted';
 }
 
 export interface WireSimulatorOptions {
@@ -33,6 +33,8 @@ export interface WireSimulator extends AsyncDisposable {
   url: string;
   /** What to configure as `base_url`. */
   baseUrl(protocol: WireProtocol): string;
+  /** Connections accepted so far. */
+  readonly connections: number;
   /** Everything received, in order. */
   readonly requests: readonly WireRequest[];
   /** Appends answers; each serves one request. */
@@ -55,10 +57,11 @@ export async function startWireSimulator(options: WireSimulatorOptions = {}): Pr
   const issued: IssuedState[] = [];
   let handler: ((request: WireRequest) => WireReply) | undefined;
   let serial = 0;
+  let connections = 0;
 
   const answerOne = async (request: WireRequest, response: ServerResponse): Promise<void> => {
     requests.push(request);
-    response.on('close', () => (request.isAborted = !response.writableFinished));
+    response.on('close', () => (request.outcome = response.writableFinished ? 'complete' : 'aborted'));
     const missing = options.requiresThinking === true ? missingState(issued, request.protocol, request.body) : undefined;
     const refusal: WireReply | undefined = missing === undefined ? undefined : { error: { status: 400, message: missing } };
     const reply = refusal ?? queue.shift() ?? handler?.(request) ?? { error: { status: 500, message: 'Nothing is scripted.' } };
@@ -73,11 +76,15 @@ export async function startWireSimulator(options: WireSimulatorOptions = {}): Pr
       .then((request) => (request === undefined ? refusePath(response) : answerOne(request, response)))
       .catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
   });
+  server.on('connection', () => (connections += 1));
   const url = await listen(server, options.port ?? 0);
   const close = (): Promise<void> => stop(server);
   return {
     url,
     baseUrl: (protocol) => (protocol === 'google' ? `${url}/v1beta` : `${url}/v1`),
+    get connections() {
+      return connections;
+    },
     requests,
     script: (...replies) => void queue.push(...replies),
     answer: (next) => void (handler = next),
@@ -97,7 +104,7 @@ async function readRequest(incoming: IncomingMessage): Promise<WireRequest | und
   const protocol = google === undefined ? protocolOf(path) : 'google';
   if (protocol === undefined || incoming.method !== 'POST') return undefined;
   const body = JSON.parse(Buffer.concat(chunks as Buffer[]).toString()) as Record<string, Json>;
-  return { protocol, model: google ?? stringOf(body['model']), path, headers: incoming.headers, body, isAborted: false };
+  return { protocol, model: google ?? stringOf(body['model']), path, headers: incoming.headers, body, outcome: 'open' };
 }
 
 function protocolOf(path: string): WireProtocol | undefined {
@@ -133,6 +140,7 @@ async function send(reply: WireReply, { request, response, ids }: Answering): Pr
   }
   switch (ending) {
     case 'complete':
+      if (reply.endDelayMs !== undefined) await delay(reply.endDelayMs);
       return void response.end(request.protocol === 'chat' ? 'data: [DONE]\n\n' : '');
     case 'end':
       return void response.end();
@@ -152,7 +160,10 @@ interface Plan {
 
 function planOf(reply: WireReply, frames: WireFrame[], protocol: WireProtocol): Plan {
   if (reply.streamError !== undefined) {
-    return { frames: [...framesUntil(frames, Infinity), errorFrame(protocol, reply.streamError)], ending: 'end' };
+    return {
+      frames: [...framesUntil(frames, Infinity), errorFrame(protocol, reply.streamError)],
+      ending: reply.stallAfter === undefined ? 'end' : 'stall',
+    };
   }
   if (reply.cutAfter !== undefined) return { frames: framesUntil(frames, reply.cutAfter), ending: 'cut' };
   if (reply.stallAfter !== undefined) return { frames: framesUntil(frames, reply.stallAfter), ending: 'stall' };

@@ -50,7 +50,7 @@ export interface WireReply {
   usage?: WireUsage;
   finish?: 'stop' | 'length' | 'content_filter';
   error?: WireFailure;
-  /** An error event inside the stream, behind the output. */
+  /** An error event inside the stream, behind the output; with `stallAfter` the connection stays open after it. */
   streamError?: WireFailure;
   /** The connection breaks. */
   cutAfter?: WireProgress;
@@ -61,6 +61,8 @@ export interface WireReply {
   /** Sent with status 200 instead of an answer. */
   garbage?: { body: string; contentType?: string };
   chunkDelayMs?: number;
+  /** Between the last frame and the end of the body. */
+  endDelayMs?: number;
 }
 
 export interface WireFrame {
