@@ -9,6 +9,7 @@ import { makeClusterHome, removeOrphanedClusters } from './orphaned-clusters.ts'
 import { supervisePostgres } from './supervised-postgres.ts';
 import { superviseProcess } from './supervised-process.ts';
 import type { LinkProxy } from './kill/link-proxy.ts';
+import type { PgProxyHooks } from './kill/pg-hooks.ts';
 import type { PgProxy } from './kill/pg-proxy.ts';
 import type { SupervisedPostgres } from './supervised-postgres.ts';
 import type { SupervisedProcess } from './supervised-process.ts';
@@ -20,6 +21,8 @@ export interface ClusterOptions {
   serverEnv?: Record<string, string>;
   workerEnv?: Record<string, string>;
   postgresSettings?: Record<string, string>;
+  /** In force on the way to PostgreSQL from the first byte. */
+  databaseHooks?: PgProxyHooks;
 }
 
 export interface ClusterServer {
@@ -107,7 +110,7 @@ interface Context {
 }
 
 async function startServer(n: number, { home, postgres, shared, options }: Context): Promise<ClusterServer & { grpcPort: number }> {
-  const database = await startPgProxy({ host: '127.0.0.1', port: postgres.port });
+  const database = await startPgProxy({ host: '127.0.0.1', port: postgres.port }, options.databaseHooks);
   const [httpPort, grpcPort] = [await freePort(), await freePort()];
   const url = `http://127.0.0.1:${httpPort}`;
   const process = superviseProcess({

@@ -19,8 +19,6 @@ export interface RunResult extends Verdict {
   record: RunRecord;
 }
 
-/** Longer than any takeover: a turn that has not ended by then is stuck. */
-const TURN_WITHIN_MS = 40_000;
 const CATCH_UP_MS = 10_000;
 const FOLLOW_UP = { text: 'Are you still there?', answer: 'Yes, ready for the next one.' };
 
@@ -51,7 +49,7 @@ interface Arming {
 }
 
 async function play(stage: Stage, scenario: Scenario, arming: Arming): Promise<RunResult> {
-  const { api, model, effects } = stage;
+  const { api, model, effects, turnWithinMs } = stage;
   const ids: RunIds = { run: randomUUID().slice(0, 8), effectsUrl: stage.effectsUrl };
   const session = await createSession(stage, scenario);
   const stream = captureStream(() => api.url, session);
@@ -65,13 +63,13 @@ async function play(stage: Stage, scenario: Scenario, arming: Arming): Promise<R
     await Promise.all([
       scenario.play?.(moves, ids),
       arming.during?.(stream),
-      stream.first((event) => event.type === 'session.idled', TURN_WITHIN_MS),
+      stream.first((event) => event.type === 'session.idled', turnWithinMs),
     ]);
   } finally {
     arming.disarm();
   }
   await stage.cluster.whenReady();
-  await followUp({ moves, stream });
+  await followUp({ moves, stream, turnWithinMs });
   const log = await settledLog(stage, session, stream);
   const expected: Expectation = { ...scenario.expect(ids), followUp: FOLLOW_UP };
   const record: RunRecord = {
@@ -98,12 +96,12 @@ async function createSession({ api, modelId }: Stage, scenario: Scenario): Promi
 }
 
 /** A message afterwards: the session must take it and answer. */
-async function followUp({ moves, stream }: { moves: Moves; stream: StreamCapture }): Promise<void> {
+async function followUp({ moves, stream, turnWithinMs }: { moves: Moves; stream: StreamCapture; turnWithinMs: number }): Promise<void> {
   const before = stream.seen.length;
   await moves.post(scriptText(FOLLOW_UP.text, { turns: [{ text: FOLLOW_UP.answer, delay_ms: 10 }] }));
   const later = (event: { type: string; id: string }): boolean =>
     event.type === 'session.idled' && stream.seen.findIndex((entry) => entry.kind === 'event' && entry.id === event.id) >= before;
-  await stream.first(later, TURN_WITHIN_MS);
+  await stream.first(later, turnWithinMs);
 }
 
 /** The log once the stream has shown all of it; a stream that stays behind is judged as it is. */
@@ -120,7 +118,7 @@ interface MoveContext {
   acknowledged: Acknowledged;
 }
 
-function movesOf({ api, model, effects }: Stage, { session, stream, acknowledged }: MoveContext): Moves {
+function movesOf({ api, model, effects, turnWithinMs }: Stage, { session, stream, acknowledged }: MoveContext): Moves {
   const path = `/v1/sessions/${session}`;
   return {
     async post(text) {
@@ -141,6 +139,6 @@ function movesOf({ api, model, effects }: Stage, { session, stream, acknowledged
     firstEffect: new Promise((resolve) => {
       effects.onEffect = () => resolve();
     }),
-    callRequested: stream.first((event) => event.type === 'tool.call_requested', TURN_WITHIN_MS).then(() => undefined),
+    callRequested: stream.first((event) => event.type === 'tool.call_requested', turnWithinMs).then(() => undefined),
   };
 }

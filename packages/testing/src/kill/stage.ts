@@ -21,17 +21,26 @@ export interface Stage {
   readonly effectsUrl: string;
   /** Public id of the model row that leads to the simulator. */
   readonly modelId: string;
+  /** Longer than any takeover: a turn that has not ended by then is stuck. */
+  readonly turnWithinMs: number;
   stop(): Promise<void>;
 }
 
 const TEST_CAPABILITIES = new URL('../test-capabilities.ts', import.meta.url).href;
 
-export async function openStage(options: ClusterOptions = {}): Promise<Stage> {
+export interface StageOptions extends ClusterOptions {
+  turnWithinMs?: number;
+}
+
+const TURN_WITHIN_MS = 40_000;
+
+export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const [model, effects] = [await startModelSimulator(), await startEffectSimulator()];
   const [modelProxy, effectProxy] = await Promise.all([model, effects].map(({ port }) => startCallProxy({ host: '127.0.0.1', port })));
   const outside = [modelProxy as CallProxy, effectProxy as CallProxy] as const;
+  const { turnWithinMs = TURN_WITHIN_MS, ...clusterOptions } = options;
   const cluster = await startCluster({
-    ...options,
+    ...clusterOptions,
     workerEnv: { EVERRUNS_CAPABILITY_MODULES: TEST_CAPABILITIES, ...options.workerEnv },
     serverEnv: { EVERRUNS_CAPABILITY_MODULES: TEST_CAPABILITIES, ...options.serverEnv },
   });
@@ -51,6 +60,7 @@ export async function openStage(options: ClusterOptions = {}): Promise<Stage> {
     marksman,
     model,
     effects,
+    turnWithinMs,
     effectsUrl: `http://127.0.0.1:${outside[1].port}`,
     modelId: await configureModel(api, outside[0].port),
     stop: async () => {
