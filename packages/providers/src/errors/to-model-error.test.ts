@@ -248,7 +248,7 @@ describe('what an error tells', () => {
   it('quickly, however long the provider goes on', () => {
     const startedAt = performance.now();
     convert(apiError({ status: 429, body: openai('rate_limit_exceeded', 'limit 1 '.repeat(200_000)) }));
-    expect(performance.now() - startedAt).toBeLessThan(100);
+    expect(performance.now() - startedAt).toBeLessThan(1000);
   });
 
   it('at most a thousand characters', () => {
