@@ -74,7 +74,7 @@ describe('W11: every write can be repeated', () => {
     await completeReason(db, player, next, [call('a'), call('b')]);
     const tools = await claim(db, player, 'tool');
     const commands = tools.map((tool) => toolCommand(player, tool));
-    expect([...(await Promise.all(commands.map((command) => completeStep(db, command))))].map((result) => result.verdict)).toEqual([
+    expect((await Promise.all(commands.map((command) => completeStep(db, command)))).map((result) => result.verdict)).toEqual([
       'ok',
       'ok',
     ]);
@@ -177,7 +177,7 @@ describe('W11: every write can be repeated', () => {
       workerId,
       tokens: [known as Uuid, other as Uuid, player.ids.random()],
     });
-    expect(held.map((lease) => lease.token).toSorted()).toEqual([known, other].toSorted());
+    expect(new Set(held.map((lease) => lease.token))).toEqual(new Set([known, other]));
     expect(held.every((lease) => lease.attachment === attachment)).toBe(true);
     const left = (await leasesOfWorker(db, workerId)).filter((lease) => lease.attachment !== attachment);
     expect(left.map((lease) => lease.token)).toEqual([undelivered]);
