@@ -144,6 +144,16 @@ export const ENVIRONMENT = {
   ),
   RESOURCE_LIMIT_MAX_AGENTS_PER_ORG: variable(count, '`500`, in grade dev `0`', 'Agents of an organization; 0 = no limit.'),
   RESOURCE_LIMIT_MAX_SESSIONS_PER_ORG: variable(count, '`10000`, in grade dev `0`', 'Sessions of an organization; 0 = no limit.'),
+  EVERRUNS_CAPABILITY_MODULES: variable(
+    text,
+    'unset',
+    'Comma-separated modules with further capabilities; the same on servers and workers.',
+  ),
+  CLIENT_TOOL_TIMEOUT_SECS: variable(
+    positive,
+    '`86400`',
+    'How long a client-side tool call may stay unanswered before the agent is told so.',
+  ),
   LOG_LEVEL: variable(
     z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
     '`info`',
@@ -184,6 +194,8 @@ export interface ServerConfig {
     perSessionMax: number;
   };
   readonly limits: { harnesses: number; agents: number; sessions: number };
+  readonly capabilityModules: readonly string[];
+  readonly clientDeadlineMs: number;
   readonly logLevel: string;
   /** One line each, to be logged at start. */
   readonly warnings: readonly string[];
@@ -257,6 +269,11 @@ function assemble(values: Values, problems: string[]): ServerConfig {
       agents: values.RESOURCE_LIMIT_MAX_AGENTS_PER_ORG ?? (unlimited ? 0 : 500),
       sessions: values.RESOURCE_LIMIT_MAX_SESSIONS_PER_ORG ?? (unlimited ? 0 : 10_000),
     },
+    capabilityModules: (values.EVERRUNS_CAPABILITY_MODULES ?? '')
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+    clientDeadlineMs: (values.CLIENT_TOOL_TIMEOUT_SECS ?? 86_400) * 1_000,
     logLevel: values.LOG_LEVEL ?? 'info',
     warnings,
   };

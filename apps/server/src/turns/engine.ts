@@ -14,13 +14,13 @@ import { endOverdue, endUnstarted, fireTimers, recoverOrphans } from './recovery
 import { requeueDeadLetter } from './requeue.ts';
 import { createTurnService, TURN_VERSION } from './service.ts';
 
-export interface EngineDeps {
+export interface EngineDeps<S extends EventPipeline> {
   db: Database;
   ids: IdSource;
   log: Log;
   resolveModel(config: TurnConfig): Promise<ResolvedModel>;
   /** Made by the caller once it has the instance: streams need to know the peers. */
-  streams(peers: Peers): { feed: CommitFeed; readyHints: ReadyHints };
+  streams(peers: Peers): S;
   address: string;
   sole: boolean;
   settings?: Partial<EngineSettings>;
@@ -28,7 +28,15 @@ export interface EngineDeps {
   random?: () => number;
 }
 
-export interface Engine {
+/** Where commits and wake-ups go. */
+export interface EventPipeline {
+  feed: CommitFeed;
+  readyHints: ReadyHints;
+}
+
+export interface Engine<S = EventPipeline> {
+  /** What the `streams` of the dependencies made. */
+  streams: S;
   turns: TurnService;
   gateway: WorkerGateway;
   peers: Peers;
@@ -45,7 +53,7 @@ const SILENCE_CHECK_MS = 500;
 const PRUNE_MS = 60_000;
 
 /** The engine of one control-plane instance: claims, completions, recovery and the beat that keeps them going. */
-export function createEngine(deps: EngineDeps): Engine {
+export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engine<S> {
   const stopping = new AbortController();
   const settings = { ...ENGINE_DEFAULTS, ...deps.settings };
   // The parts refer to each other only when they run, never while they are made.
@@ -74,7 +82,8 @@ export function createEngine(deps: EngineDeps): Engine {
       ctx.reconcile();
     },
   });
-  const { feed, readyHints } = deps.streams(instance);
+  const streams = deps.streams(instance);
+  const { feed, readyHints } = streams;
   const ctx: EngineContext = {
     db: deps.db,
     ids: deps.ids,
@@ -99,6 +108,7 @@ export function createEngine(deps: EngineDeps): Engine {
   });
   const timers: NodeJS.Timeout[] = [];
   return {
+    streams,
     turns: createTurnService(ctx),
     gateway,
     peers: instance,

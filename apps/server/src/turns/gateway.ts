@@ -112,7 +112,12 @@ export class Gateway implements WorkerGateway {
     record.heardMs = Number.POSITIVE_INFINITY; // once
     this.#enqueue(attachment, record.token, async () => {
       if (!attachment.tasks.has(record.token)) return;
-      await failTask(this.#ctx, record, { kind: 'failure', code: 'heartbeat', message: 'The task sent no heartbeat in time.', retryable: true });
+      await failTask(this.#ctx, record, {
+        kind: 'failure',
+        code: 'heartbeat',
+        message: 'The task sent no heartbeat in time.',
+        retryable: true,
+      });
       cancelLease(this.#ctx, record, 'heartbeat');
     });
   }

@@ -246,4 +246,5 @@ async function deleteSession(ctx: EngineContext, scope: Scope, sessionId: Uuid):
   );
   if (result === null) throw notFound();
   if (result !== 'no_op') announce(ctx, sessionId, result, new Set());
+  ctx.feed.deleted(sessionId);
 }

@@ -44,6 +44,7 @@ export async function engineFixture(settings: Partial<EngineSettings> = {}): Pro
           committed: (_session, written) => events.push(...written),
           delta: (delta) => deltas.push(delta),
           openText: () => null,
+          deleted: () => undefined,
         },
         readyHints: {
           announce: () => undefined,

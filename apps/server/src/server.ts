@@ -1,0 +1,188 @@
+import { randomInt } from 'node:crypto';
+import { loadCapabilities } from '@everruns/capabilities/load';
+import { createIdSource } from '@everruns/contract';
+import type { WorkerGateway } from '@everruns/contract';
+import { checkEncryption, createVault, migrate, openDatabase } from '@everruns/storage';
+import type { Database } from '@everruns/storage';
+import { pino } from 'pino';
+import type { Logger } from 'pino';
+import type { Address, ServerConfig } from './config.ts';
+import { startGrpc } from './grpc.ts';
+import { createApp } from './http/app.ts';
+import { authenticateAnyone } from './http/authenticate.ts';
+import { waitThroughStreams } from './http/turn-waiter.ts';
+import type { Api } from './http/types.ts';
+import { createModelResolver } from './services/model-resolution.ts';
+import { provisionAll } from './services/provisioning.ts';
+import type { Streams } from './stream/port.ts';
+import { createStreams } from './stream/streams.ts';
+import { durableRoutes } from './turns/durable-routes.ts';
+import { createEngine } from './turns/engine.ts';
+import type { Engine } from './turns/engine.ts';
+import { SERVER_VERSION } from './version.ts';
+
+/** A server that cannot start, in one line for people. */
+export class ServerStartError extends Error {
+  override readonly name = 'ServerStartError';
+}
+
+export interface RunningServer {
+  /** Address really served. */
+  readonly url: string;
+  /** For a worker in the same process. */
+  readonly gateway: WorkerGateway;
+  /** Ends the streams with `disconnecting`, hands the workers over, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Composes one control-plane instance. In DEV_MODE the worker port stays closed: the caller runs a worker on `gateway`. */
+export async function startServer(config: ServerConfig): Promise<RunningServer> {
+  const log = pino({ level: config.logLevel, base: null });
+  for (const warning of config.warnings) log.warn(warning);
+  await migrate(config.database.directUrl);
+  const { db, directDb } = openDatabases(config, log);
+  const started: (() => Promise<unknown>)[] = [() => db.close(), () => directDb.close()];
+  try {
+    return await compose(config, { log, db, directDb, started });
+  } catch (error) {
+    for (const end of started.toReversed()) await end().catch(() => undefined);
+    throw error;
+  }
+}
+
+interface Parts {
+  log: Logger;
+  db: Database;
+  directDb: Database;
+  /** What has been started, oldest first; a failing start ends it. */
+  started: (() => Promise<unknown>)[];
+}
+
+async function compose(config: ServerConfig, parts: Parts): Promise<RunningServer> {
+  const { log, db, directDb, started } = parts;
+  const ids = createIdSource();
+  const vault = await openVault(config, parts);
+  await provisionAll(db, config.grade);
+  const capabilities = await loadCapabilities(config.capabilityModules);
+  const resolution = { grade: config.grade, fallbackKeys: config.fallbackKeys };
+  const resolver = createModelResolver({
+    config: resolution,
+    secrets: vault,
+    onUnreadableKey: (providerId, error) => log.error({ err: error, provider: providerId }, 'stored provider key cannot be read'),
+  });
+  const engine = createEngine({
+    db,
+    ids,
+    log,
+    resolveModel: (turn) => resolver.resolve(turn),
+    streams: (peers) => createStreams({ db, openDedicated: () => directDb.dedicated(), peers, config: streamConfig(config), log }),
+    address: formatAddress(config.http),
+    sole: config.soleInstance,
+    settings: { clientDeadlineMs: config.clientDeadlineMs },
+  });
+  const pipeline = engine.streams;
+  started.push(() => pipeline.close());
+  await engine.start();
+  started.push(() => engine.stop());
+  let servedUrl = '';
+  const app = await createApp({
+    settings: {
+      apiPrefix: config.apiPrefix,
+      publicUrl: () => config.publicUrl ?? servedUrl,
+      health: {
+        version: SERVER_VERSION,
+        authMode: config.authMode,
+        grade: config.grade,
+        runnerMode: config.devMode ? 'in_process' : 'workers',
+      },
+      resolution,
+      limits: config.limits,
+    },
+    db,
+    ids,
+    vault,
+    capabilities,
+    turns: engine.turns,
+    waiter: waitThroughStreams(pipeline),
+    feed: pipeline.feed,
+    authenticate: authenticateAnyone,
+    noise: () => randomInt(2 ** 31),
+    logger: log,
+    plugins: [streamPlugin(pipeline), monitoringPlugin(db, engine)],
+  });
+  started.push(() => app.close());
+  await listening(() => app.listen(config.http), config.http, 'HTTP');
+  servedUrl = `http://${formatAddress(boundAddress(app, config.http))}`;
+  const grpc = config.devMode ? null : await listening(() => startWorkerPort(config, engine), config.grpc, 'gRPC for workers');
+  log.info({ url: servedUrl, grpc: config.devMode ? null : formatAddress(config.grpc), grade: config.grade }, 'control plane is up');
+  return {
+    url: servedUrl,
+    gateway: engine.gateway,
+    async stop() {
+      engine.drain();
+      await pipeline.close();
+      await app.close();
+      await engine.stop();
+      grpc?.server.forceShutdown();
+      await db.close();
+      await directDb.close();
+    },
+  };
+}
+
+/** The pool may go through a pooler; LISTEN and whatever else lives as long as its connection goes around it. */
+function openDatabases(config: ServerConfig, log: Logger): { db: Database; directDb: Database } {
+  const onError = (error: Error): void => log.warn({ err: error }, 'idle database connection lost');
+  const pooled = config.database.directUrl !== config.database.url;
+  const { url, directUrl, poolSize } = config.database;
+  return {
+    db: openDatabase({ url, poolSize, pooled, onError, applicationName: 'everruns-server' }),
+    directDb: openDatabase({ url: directUrl, poolSize: 1, onError, applicationName: 'everruns-server-direct' }),
+  };
+}
+
+async function openVault(config: ServerConfig, { db, log }: Parts): Promise<ReturnType<typeof createVault>> {
+  const encryption = await checkEncryption(db, config.keyring);
+  if (encryption.kind === 'refused') throw new ServerStartError(encryption.reason);
+  if (encryption.kind === 'no_key') log.warn('SECRETS_ENCRYPTION_KEY is not set: provider keys cannot be stored.');
+  return createVault({ db, keyring: config.keyring });
+}
+
+function streamConfig(config: ServerConfig) {
+  const { realtimeCycleMs: cycleMs, heartbeatMs, globalMax, perOrgMax, perSessionMax } = config.sse;
+  return { cycleMs, heartbeatMs, globalMax, perOrgMax, perSessionMax, expectedInstances: config.expectedInstances };
+}
+
+function streamPlugin(streams: Streams) {
+  return async (api: Api): Promise<void> => {
+    await api.register(streams.routes, { scopeOf: (request) => request.scope });
+  };
+}
+
+function monitoringPlugin(db: Database, engine: Engine) {
+  return async (api: Api): Promise<void> => {
+    await api.register(durableRoutes, { db, workers: () => engine.workers(), requeue: (id) => engine.requeue(id) });
+  };
+}
+
+function startWorkerPort(config: ServerConfig, engine: Engine): ReturnType<typeof startGrpc> {
+  return startGrpc({ address: formatAddress(config.grpc), token: config.grpcToken, gateway: engine.gateway });
+}
+
+async function listening<T>(listen: () => Promise<T>, address: Address, what: string): Promise<T> {
+  try {
+    return await listen();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ServerStartError(`${what} cannot listen on ${formatAddress(address)}: ${reason}`);
+  }
+}
+
+function boundAddress(app: Api, asked: Address): Address {
+  const bound = app.server.address();
+  return { host: asked.host, port: bound !== null && typeof bound === 'object' ? bound.port : asked.port };
+}
+
+function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
