@@ -1,1 +1,11 @@
-export {};
+export { startWorker, type RunningWorker, type WorkerDeps } from './worker.ts';
+export type { WorkerSettings } from './settings.ts';
+export type { WorkerLog } from './log.ts';
+export { ConfigError, parseWorkerConfig, type WorkerConfig } from './config.ts';
+export { linkTo } from './links/local-link.ts';
+export { createGrpcLink, type GrpcLinkOptions, type GrpcTls } from './links/grpc-link.ts';
+export { LinkRefused } from './links/link-refused.ts';
+export { NeverAttached } from './connection/connection.ts';
+export { loadCapabilities } from './tools/load-capabilities.ts';
+export { createToolThreads, TOOL_MEMORY_MB, type ToolThreads, type ToolThreadsOptions } from './tools/tool-threads.ts';
+export { WORKER_VERSION } from './version.ts';

@@ -1,0 +1,131 @@
+import type { JsonObject } from '@everruns/agent/capability';
+import type { StepSink, TextDelta } from '@everruns/agent/step';
+import type { InStepEvent, Pool, TaskOutcome } from '@everruns/contract';
+import type { Held, Task } from '@everruns/contract/generated/worker';
+import type { WorkerKind } from '../connection/connection.ts';
+import { OpenTexts } from './open-texts.ts';
+
+/**
+ * One task that this worker holds, from its assignment until the control plane has taken its outcome or wants it no more. What is said under
+ * the lease is kept until it is answered, so that a new connection, also one to another instance, can be told all of it again.
+ */
+export class Lease implements StepSink {
+  readonly task: Task;
+  readonly pool: Pool;
+  /** A tool call waits for its thread until it has started; a reason step starts at once. */
+  hasStarted: boolean;
+  /** Running it a second time does no harm. */
+  isRepeatable = false;
+  isFinished = false;
+  /** Something left the worker: the step can no longer be given back as if it had never begun. */
+  hasSpoken = false;
+  readonly #abort = new AbortController();
+  readonly #send: (kind: WorkerKind) => void;
+  readonly #texts = new OpenTexts();
+  /** By number. An append stays while a text that it began is open. */
+  readonly #appends = new Map<number, { kind: WorkerKind; isAnswered: boolean }>();
+  readonly #checkpoints = new Map<number, { kind: WorkerKind; settle: () => void }>();
+  #complete: WorkerKind | null = null;
+  #appended = 0;
+  #checkpointed = 0;
+
+  constructor(task: Task, send: (kind: WorkerKind) => void) {
+    this.task = task;
+    this.pool = task.pool as Pool;
+    this.hasStarted = this.pool !== 'tool';
+    this.#send = send;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get held(): Held {
+    return { taskId: this.task.taskId, token: this.task.token };
+  }
+
+  append(events: InStepEvent[]): void {
+    if (this.#isOver) return;
+    const n = ++this.#appended;
+    this.#texts.noteEvents(events, n);
+    const kind: WorkerKind = { $case: 'append', value: { ...this.held, n, events: Buffer.from(JSON.stringify(events)) } };
+    this.#appends.set(n, { kind, isAnswered: false });
+    this.#say(kind);
+  }
+
+  delta(delta: TextDelta): void {
+    if (this.#isOver) return;
+    this.#texts.noteDelta(delta);
+    this.#say(this.#deltaMessage(delta));
+  }
+
+  checkpoint(state: JsonObject): Promise<void> {
+    if (this.#isOver) return Promise.resolve();
+    const n = ++this.#checkpointed;
+    const kind: WorkerKind = { $case: 'checkpoint', value: { ...this.held, n, state: Buffer.from(JSON.stringify(state)) } };
+    return new Promise((settle) => {
+      this.#checkpoints.set(n, { kind, settle });
+      this.#say(kind);
+    });
+  }
+
+  heartbeat(): void {
+    this.#send({ $case: 'heartbeat', value: this.held });
+  }
+
+  finish(outcome: TaskOutcome, acceptsNext: boolean): void {
+    if (this.#isOver) return;
+    this.isFinished = true;
+    this.#complete = { $case: 'complete', value: { ...this.held, outcome: Buffer.from(JSON.stringify(outcome)), acceptsNext } };
+    this.#say(this.#complete);
+  }
+
+  /** Ends the work under this lease; nothing is said any more. */
+  end(reason: Error): void {
+    this.#abort.abort(reason);
+    for (const { settle } of this.#checkpoints.values()) settle();
+    this.#checkpoints.clear();
+  }
+
+  appendAnswered(n: number): void {
+    const append = this.#appends.get(n);
+    if (append === undefined) return;
+    append.isAnswered = true;
+    for (const [number, { isAnswered }] of this.#appends) {
+      if (isAnswered && !this.#texts.isOpenedBy(number)) this.#appends.delete(number);
+    }
+  }
+
+  checkpointAnswered(n: number): void {
+    this.#checkpoints.get(n)?.settle();
+    this.#checkpoints.delete(n);
+  }
+
+  /** Says again what was not answered, and, while the step runs, its open texts from their beginning. */
+  repeat(): void {
+    const numbered = [...this.#appends.values()];
+    for (const { kind, isAnswered } of numbered) if (!this.isFinished || !isAnswered) this.#send(kind);
+    for (const { kind } of this.#checkpoints.values()) this.#send(kind);
+    if (this.#complete !== null) return this.#send(this.#complete);
+    for (const delta of this.#texts.whole()) this.#send(this.#deltaMessage(delta));
+  }
+
+  /** Only the outcome again: the control plane says that the lease is gone, and may mean that it has the outcome already. */
+  repeatOutcome(): void {
+    if (this.#complete !== null) this.#send(this.#complete);
+  }
+
+  get #isOver(): boolean {
+    return this.isFinished || this.signal.aborted;
+  }
+
+  #say(kind: WorkerKind): void {
+    this.hasSpoken = true;
+    this.#send(kind);
+  }
+
+  #deltaMessage({ stream, messageId, offset, text }: TextDelta): WorkerKind {
+    const { sessionId, attempt } = this.task;
+    return { $case: 'delta', value: { ...this.held, sessionId, messageId, attempt, stream, offset, text } };
+  }
+}

@@ -1,0 +1,45 @@
+import type { InStepEvent } from '@everruns/contract';
+import type { TextDelta } from '@everruns/agent/step';
+
+type Stream = TextDelta['stream'];
+
+const OPENED_BY: Partial<Record<InStepEvent['type'], Stream>> = {
+  'output.message.started': 'output',
+  'reason.thinking.started': 'thinking',
+};
+const CLOSED_BY: Partial<Record<InStepEvent['type'], Stream>> = { 'reason.thinking.completed': 'thinking' };
+
+interface OpenText {
+  /** Number of the append that holds the event which began the text. */
+  append: number;
+  messageId: string;
+  text: string;
+}
+
+/** The texts that a step has begun and not ended: what another instance needs to go on showing them. */
+export class OpenTexts {
+  readonly #open = new Map<Stream, OpenText>();
+
+  noteEvents(events: readonly InStepEvent[], append: number): void {
+    for (const { type } of events) {
+      const opened = OPENED_BY[type];
+      const closed = CLOSED_BY[type];
+      if (opened !== undefined) this.#open.set(opened, { append, messageId: '', text: '' });
+      if (closed !== undefined) this.#open.delete(closed);
+    }
+  }
+
+  noteDelta({ stream, messageId, offset, text }: TextDelta): void {
+    const open = this.#open.get(stream);
+    if (open !== undefined) this.#open.set(stream, { ...open, messageId, text: open.text.slice(0, offset) + text });
+  }
+
+  isOpenedBy(append: number): boolean {
+    return [...this.#open.values()].some((open) => open.append === append);
+  }
+
+  /** Each open text as one delta. */
+  whole(): TextDelta[] {
+    return [...this.#open].flatMap(([stream, { messageId, text }]) => (text === '' ? [] : [{ stream, messageId, offset: 0, text }]));
+  }
+}

@@ -1,0 +1,82 @@
+import type { JsonObject } from '@everruns/agent/capability';
+import { ModelDetached } from '@everruns/agent/model';
+import { runReasonStep, type ReasonDeps } from '@everruns/agent/reason/reason-step';
+import { runToolStep, type ToolExecutor } from '@everruns/agent/tools/tool-step';
+import type { ReasonInput, TaskInput, TaskOutcome } from '@everruns/contract';
+import type { Lease } from '../leases/lease.ts';
+
+export interface TaskDeps extends ReasonDeps {
+  executor: ToolExecutor;
+}
+
+const MAX_MESSAGE_CHARS = 1_000;
+
+/**
+ * Runs what a lease stands for. Rejects with the signal's reason when the lease ends first; whatever else goes wrong is an outcome: the worker
+ * lives on, and the engine's retry policy decides.
+ */
+export async function runTask(lease: Lease, deps: TaskDeps): Promise<TaskOutcome> {
+  let input: TaskInput;
+  try {
+    input = JSON.parse(lease.task.input.toString('utf8')) as TaskInput;
+  } catch (error) {
+    return { kind: 'failure', code: 'malformed_input', message: String(error), retryable: false };
+  }
+  lease.isRepeatable = input.kind === 'reason' || input.call.effect !== 'unsafe';
+  const stopHeartbeats = startHeartbeats(lease, deps);
+  try {
+    return input.kind === 'reason' ? await runReason(input, lease, deps) : await runTool(input, lease, deps);
+  } catch (error) {
+    lease.signal.throwIfAborted();
+    const { taskId, sessionId } = lease.task;
+    const message = withoutSecret(error instanceof Error ? error.message : String(error), input);
+    deps.log.error({ task: taskId, session_id: sessionId, error: withoutSecret((error as Error).stack ?? message, input) }, 'a step broke');
+    return { kind: 'failure', code: 'internal', message: message.slice(0, MAX_MESSAGE_CHARS), retryable: true };
+  } finally {
+    stopHeartbeats();
+  }
+}
+
+function runTool(input: Extract<TaskInput, { kind: 'tool' }>, lease: Lease, deps: TaskDeps): Promise<TaskOutcome> {
+  const started = () => {
+    lease.hasStarted = true;
+  };
+  return runToolStep({ input, sink: lease, timeoutMs: lease.task.startToCloseMs, started }, deps, lease.signal);
+}
+
+async function runReason(input: ReasonInput, lease: Lease, deps: TaskDeps): Promise<TaskOutcome> {
+  const { startToCloseMs, checkpoint } = lease.task;
+  const limit = new AbortController();
+  // A provider that keeps the answer goes on with it; the next attempt takes it up again.
+  const timeout = new ModelDetached(`the step did not end within ${startToCloseMs / 1_000} s`);
+  const cancel = startToCloseMs > 0 ? deps.clock.after(startToCloseMs, () => limit.abort(timeout)) : () => undefined;
+  const state = checkpoint.length === 0 ? undefined : (JSON.parse(checkpoint.toString('utf8')) as JsonObject);
+  try {
+    const task = { input, sink: lease, ...(state !== undefined && { checkpoint: state }) };
+    return await runReasonStep(task, deps, AbortSignal.any([lease.signal, limit.signal]));
+  } catch (error) {
+    lease.signal.throwIfAborted();
+    if (error !== timeout) throw error;
+    return { kind: 'failure', code: 'start_to_close', message: timeout.message, retryable: true };
+  } finally {
+    cancel();
+  }
+}
+
+/** A third of the time-out each, so that two may be lost. */
+function startHeartbeats(lease: Lease, { clock }: TaskDeps): () => void {
+  const everyMs = lease.task.heartbeatMs / 3;
+  if (everyMs <= 0) return () => undefined;
+  let cancel: () => void;
+  const beat = () => {
+    lease.heartbeat();
+    cancel = clock.after(everyMs, beat);
+  };
+  cancel = clock.after(everyMs, beat);
+  return () => cancel();
+}
+
+function withoutSecret(text: string, input: TaskInput): string {
+  const key = input.kind === 'reason' ? input.model.api_key : undefined;
+  return key === undefined || key === '' ? text : text.replaceAll(key, '***');
+}

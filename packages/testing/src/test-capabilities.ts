@@ -1,0 +1,105 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { toolError, toolSuccess, type Capability, type JsonObject, type Tool, type ToolContext } from '@everruns/agent/capability';
+
+/**
+ * Tools that act on a world which counts, and tools that behave as badly as tools can. A worker loads them when its
+ * EVERRUNS_CAPABILITY_MODULES names this module.
+ */
+
+const object = (properties: JsonObject = {}, required: string[] = []): JsonObject => ({ type: 'object', properties, required });
+const EFFECT = object({ url: { type: 'string' }, effect_id: { type: 'string' } }, ['url', 'effect_id']);
+
+type Hints = NonNullable<Tool['definition']['hints']>;
+
+function tool(name: string, hints: Hints, parameters: JsonObject, execute: Tool['execute']): Tool {
+  const description = `For tests: ${name.replace('test_', '').replaceAll('_', ' ')}.`;
+  return { definition: { name, description, parameters, hints, display_name: name }, execute };
+}
+
+/** Asks the world at `url` for one effect, once. */
+async function effect(args: JsonObject, ctx: ToolContext) {
+  const response = await fetch(args.url as string, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': ctx.idempotency_key },
+    body: JSON.stringify({ effect_id: args.effect_id, tool_call_id: ctx.tool_call_id, attempt: ctx.attempt }),
+    signal: ctx.signal,
+  });
+  if (!response.ok) return toolError(`The world answered ${response.status}.`);
+  return toolSuccess({ effect_id: args.effect_id ?? null, answer: (await response.json()) as JsonObject });
+}
+
+/** Never gives the event loop back. */
+function block(): never {
+  for (let turns = 0; ; turns++) if (turns < 0) throw new Error('time went backwards');
+}
+
+/** Blocks in the microtasks behind the result, so that no message comes between. */
+async function blockSoon(): Promise<void> {
+  for (let ticks = 0; ticks < 100; ticks++) await Promise.resolve();
+  block();
+}
+
+/** Keeps what it allocates: on the JavaScript heap, or in buffers beside it. */
+function allocate(args: JsonObject): never {
+  const kept: unknown[] = [];
+  for (;;) kept.push(args.kind === 'buffers' ? Buffer.alloc(1_048_576, 1) : Array.from({ length: 1_000 }, () => Math.random()));
+}
+
+async function fail(args: JsonObject) {
+  if (args.how === 'exit') process.exit(3);
+  if (args.how === 'reject') void Promise.reject(new Error('nobody waits for this'));
+  if (args.how === 'error') return toolError('It did not work out.');
+  if (args.how === 'reject') await wait(60_000);
+  throw new Error('a bug in the tool');
+}
+
+const tools: Tool[] = [
+  tool('test_effect', {}, EFFECT, effect),
+  tool('test_effect_readonly', { readonly: true }, EFFECT, effect),
+  tool('test_effect_idempotent', { idempotent: true }, EFFECT, effect),
+  tool('test_sleep', { readonly: true }, object({ ms: { type: 'number' }, tell: { type: 'boolean' } }, ['ms']), async (args, ctx) => {
+    if (args.tell === true) ctx.progress('sleeping');
+    await wait(Number(args.ms), undefined, { signal: ctx.signal });
+    return toolSuccess({ slept_ms: Number(args.ms) });
+  }),
+  tool('test_block', {}, object(), (_, ctx) => {
+    ctx.progress('blocking');
+    return block();
+  }),
+  tool('test_allocate', {}, object({ kind: { type: 'string', enum: ['heap', 'buffers'] } }), allocate),
+  tool('test_ignore_abort', {}, object(), (_, ctx) => {
+    ctx.progress('ignoring');
+    return new Promise(() => setInterval(() => undefined, 1_000));
+  }),
+  tool('test_fail', { readonly: true }, object({ how: { type: 'string', enum: ['throw', 'error', 'reject', 'exit'] } }), fail),
+  tool('test_big_result', { readonly: true }, object({ bytes: { type: 'integer' } }, ['bytes']), (args) =>
+    toolSuccess('x'.repeat(Number(args.bytes))),
+  ),
+  tool('test_progress', { readonly: true }, object({ message: { type: 'string' } }, ['message']), (args, ctx) => {
+    ctx.progress(args.message as string);
+    return toolSuccess('told');
+  }),
+  // Answers, and blocks its thread before that can take another call.
+  tool('test_poison', { readonly: true }, object(), () => {
+    void blockSoon();
+    return toolSuccess('done');
+  }),
+  tool('test_environment', { readonly: true }, object(), () => toolSuccess(Object.keys(process.env))),
+];
+
+const testTools: Capability = {
+  info: {
+    id: 'test_tools',
+    name: 'Test tools',
+    description: 'Tools for tests of the system.',
+    status: 'available',
+    category: 'Testing',
+    risk_level: 'low',
+    tools: tools.map(({ definition }) => definition),
+    features: [],
+    dependencies: [],
+  },
+  resolve: () => ({ tools }),
+};
+
+export const capabilities: Capability[] = [testTools];
