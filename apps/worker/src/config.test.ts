@@ -1,0 +1,94 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, parseWorkerConfig } from './config.ts';
+
+describe('parseWorkerConfig', () => {
+  it('has the documented defaults', () => {
+    expect(parseWorkerConfig({})).toEqual({
+      grpc: { addresses: ['127.0.0.1:9001'] },
+      workerGroup: '',
+      maxTasks: 50,
+      maxModelWaits: 200,
+      drainTimeoutMs: 60_000,
+      connectTimeoutMs: 30_000,
+      driverModules: [],
+      capabilityModules: [],
+      followsParent: false,
+      logLevel: 'info',
+      toolEnv: {},
+    });
+  });
+
+  it('takes everything from its variables, empty ones counting as unset', () => {
+    expect(
+      parseWorkerConfig({
+        WORKER_GRPC_ADDRESS: 'a:9001, [::1]:9002',
+        WORKER_GRPC_AUTH_TOKEN: 'secret',
+        WORKER_GRPC_CONNECT_TIMEOUT: '60',
+        WORKER_ID: 'w1',
+        WORKER_GROUP: 'eu',
+        MAX_CONCURRENT_TASKS: '7',
+        MAX_CONCURRENT_MODEL_WAITS: '9',
+        WORKER_DRAIN_TIMEOUT_SECS: '0',
+        EVERRUNS_DRIVER_MODULES: './driver.ts,pkg',
+        EVERRUNS_CAPABILITY_MODULES: ' ./a.ts , ',
+        EVERRUNS_PARENT_PIPE: '1',
+        WORKER_GRPC_TLS_DOMAIN: '',
+      }),
+    ).toMatchObject({
+      grpc: { addresses: ['a:9001', '[::1]:9002'], token: 'secret' },
+      workerId: 'w1',
+      workerGroup: 'eu',
+      maxTasks: 7,
+      maxModelWaits: 9,
+      drainTimeoutMs: 0,
+      connectTimeoutMs: 60_000,
+      driverModules: ['./driver.ts', 'pkg'],
+      capabilityModules: ['./a.ts'],
+      followsParent: true,
+    });
+  });
+
+  it('shows tools the way to the network and the language, and none of its own credentials', () => {
+    expect(parseWorkerConfig({ PATH: '/bin', TZ: 'UTC', WORKER_GRPC_AUTH_TOKEN: 'secret', OPENAI_API_KEY: 'sk' }).toolEnv).toEqual({
+      PATH: '/bin',
+      TZ: 'UTC',
+    });
+  });
+
+  it('names every problem at once', () => {
+    expect(() =>
+      parseWorkerConfig({
+        WORKER_GRPC_ADDRESS: 'http://a:1',
+        MAX_CONCURRENT_TASKS: '0',
+        WORKER_DRAIN_TIMEOUT_SECS: '-1',
+        LOG_LEVEL: 'loud',
+      }),
+    ).toThrow(
+      /^Wrong settings: .*WORKER_GRPC_ADDRESS: must be host:port.*MAX_CONCURRENT_TASKS: must be at least 1.*WORKER_DRAIN_TIMEOUT_SECS: must be a whole number.*LOG_LEVEL/,
+    );
+  });
+
+  it('reads certificates, and refuses halves', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'worker-config-'));
+    const file = (name: string) => {
+      writeFileSync(join(folder, name), name);
+      return join(folder, name);
+    };
+    const [ca, cert, key] = [file('ca'), file('cert'), file('key')];
+    expect(
+      parseWorkerConfig({
+        WORKER_GRPC_TLS_CA_CERT: ca,
+        WORKER_GRPC_TLS_CERT: cert,
+        WORKER_GRPC_TLS_KEY: key,
+        WORKER_GRPC_TLS_DOMAIN: 'cp.internal',
+      }).grpc.tls,
+    ).toEqual({ ca: Buffer.from('ca'), client: { cert: Buffer.from('cert'), key: Buffer.from('key') }, domain: 'cp.internal' });
+    expect(() => parseWorkerConfig({ WORKER_GRPC_TLS_CA_CERT: ca, WORKER_GRPC_TLS_CERT: cert })).toThrow('belong together');
+    expect(() => parseWorkerConfig({ WORKER_GRPC_TLS_CERT: cert, WORKER_GRPC_TLS_KEY: key })).toThrow('needs WORKER_GRPC_TLS_CA_CERT');
+    expect(() => parseWorkerConfig({ WORKER_GRPC_TLS_CA_CERT: join(folder, 'none') })).toThrow(/WORKER_GRPC_TLS_CA_CERT: ENOENT/);
+    expect(() => parseWorkerConfig({ WORKER_GRPC_TLS_CA_CERT: join(folder, 'none') })).toThrow(ConfigError);
+  });
+});
