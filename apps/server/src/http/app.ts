@@ -2,7 +2,7 @@ import type { CapabilityRegistry } from '@everruns/agent';
 import type { IdSource } from '@everruns/contract';
 import { PROVIDER_TYPES } from '@everruns/contract';
 import type { Database, Vault } from '@everruns/storage';
-import Fastify from 'fastify';
+import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify';
 import { createAgentService } from '../services/agents.ts';
 import { createCapabilityService } from '../services/capabilities.ts';
@@ -23,7 +23,7 @@ import { acceptBodies } from './body.ts';
 import { cacheEntities } from './caching.ts';
 import { answerUnknownRoutes } from './not-found.ts';
 import { documentRoutes, openApiRoute } from './openapi.ts';
-import { sendProblem, toPlatformError } from './problems.ts';
+import { answerClientError, sendProblem, toPlatformError } from './problems.ts';
 import { echoRequestIds, requestId } from './request-ids.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { capabilityRoutes } from './routes/capabilities.ts';
@@ -38,6 +38,8 @@ import type { Api } from './types.ts';
 import { checkingSerializer, plainSerializer, validatorCompiler } from './validation.ts';
 
 export const JSON_BODY_LIMIT_BYTES = 1_048_576;
+/** For receiving a whole request; answers may take as long as they like. */
+const REQUEST_TIMEOUT_MS = 60_000;
 
 export interface AppSettings {
   /** Where the REST API is mounted, e.g. `/api`, or empty for the root. */
@@ -77,7 +79,9 @@ export async function createApp(deps: AppDeps): Promise<Api> {
     bodyLimit: JSON_BODY_LIMIT_BYTES,
     genReqId: requestId,
     requestIdHeader: false,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    clientErrorHandler: answerClientError,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) => {

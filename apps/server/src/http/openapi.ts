@@ -32,8 +32,50 @@ export async function documentRoutes(app: Api, { apiPrefix, version }: OpenApiOp
       if (schema?.response !== undefined) schema.response = { ...schema.response, default: PROBLEM_RESPONSE };
       return transformed;
     },
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => tidy(jsonSchemaTransformObject(document)) as ReturnType<typeof jsonSchemaTransformObject>,
   });
+}
+
+const COMPONENT = '#/components/schemas/';
+
+interface Document {
+  paths?: unknown;
+  components?: { schemas?: Record<string, unknown> };
+}
+
+/**
+ * Every registered schema comes in two variants, as a request and as a response; only those that are used stay. The request's loses its
+ * suffix `Input` where there is no response of that name.
+ */
+function tidy(document: Document): Document {
+  const all = document.components?.schemas ?? {};
+  const used = new Set<string>();
+  const open: unknown[] = [document.paths];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const name of referencesIn(next)) {
+      if (used.has(name)) continue;
+      used.add(name);
+      open.push(all[name]);
+    }
+  }
+  const renamed = new Map(
+    [...used].map((name) => [name, name.endsWith('Input') && !used.has(name.slice(0, -5)) ? name.slice(0, -5) : name]),
+  );
+  const schemas = Object.fromEntries([...used].sort().map((name) => [renamed.get(name) as string, all[name]]));
+  const text = JSON.stringify({ ...document, components: { ...document.components, schemas } }, (key, value: unknown) => {
+    if (key !== '$ref' || typeof value !== 'string' || !value.startsWith(COMPONENT)) return value;
+    return COMPONENT + (renamed.get(value.slice(COMPONENT.length)) ?? value.slice(COMPONENT.length));
+  });
+  return JSON.parse(text) as Document;
+}
+
+function referencesIn(root: unknown): string[] {
+  const found: string[] = [];
+  JSON.stringify(root, (key, value: unknown) => {
+    if (key === '$ref' && typeof value === 'string' && value.startsWith(COMPONENT)) found.push(value.slice(COMPONENT.length));
+    return value;
+  });
+  return found;
 }
 
 /** Routes of the root: the document itself. */

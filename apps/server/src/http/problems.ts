@@ -1,7 +1,8 @@
 import { ERROR_CODES, PlatformError } from '@everruns/contract';
 import type { ErrorCode, Problem } from '@everruns/contract';
-import { sqlState } from '@everruns/storage';
+import { outcomeUnknown, sqlState } from '@everruns/storage';
 import type { FastifyReply } from 'fastify';
+import type { Socket } from 'node:net';
 
 /** Errors at the edge of HTTP: everything becomes a `PlatformError`, and a `PlatformError` becomes a problem document (RFC 9457). */
 
@@ -28,15 +29,14 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   415: 'unsupported_media_type',
   503: 'unavailable',
 };
-/** The database is away or going away; nothing is known to be wrong with the request. */
-const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT', 'ENOENT']);
+const TOO_MANY_CONNECTIONS = '53300';
 
 export function toPlatformError(error: unknown): PlatformError {
   if (error instanceof PlatformError) return error;
   const { code, statusCode, message } = fieldsOf(error);
   const known = (code === undefined ? undefined : FRAMEWORK[code]) ?? (statusCode === undefined ? undefined : BY_STATUS[statusCode]);
   if (known !== undefined && ERROR_CODES[known].status < 500) return new PlatformError(known, message, { cause: error });
-  if (known === 'unavailable' || isUnreachable(error, code)) {
+  if (known === 'unavailable' || isUnreachable(error)) {
     return new PlatformError('unavailable', 'The store cannot be reached at the moment.', { cause: error, retryAfterSeconds: 1 });
   }
   return new PlatformError('internal', HIDDEN, { cause: error });
@@ -66,6 +66,24 @@ export function sendProblem(reply: FastifyReply, error: PlatformError): FastifyR
   return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
 }
 
+/** Bytes that are no HTTP at all never become a request; they are answered on the socket. */
+export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  const [code, line] = CLIENT_ERRORS[error.code ?? ''] ?? (['invalid_request', '400 Bad Request'] as const);
+  const body = JSON.stringify(problemOf(new PlatformError(code, 'The request is not valid HTTP.'), '/'));
+  if (socket.writable) {
+    socket.write(
+      `HTTP/1.1 ${line}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+  }
+  socket.destroySoon();
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  HPE_HEADER_OVERFLOW: ['payload_too_large', '431 Request Header Fields Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['invalid_request', '408 Request Timeout'],
+};
+
 /** Without the query, which may hold what a client would not want repeated. */
 export function pathOf(url: string): string {
   const end = url.search(/[?#]/);
@@ -82,9 +100,7 @@ function fieldsOf(error: unknown): { code?: string; statusCode?: number; message
   };
 }
 
-function isUnreachable(error: unknown, code: string | undefined): boolean {
-  const state = sqlState(error);
-  if (state !== null) return state.startsWith('08') || state === '57P01' || state === '57P02' || state === '57P03' || state === '53300';
-  if (code !== undefined && UNREACHABLE.has(code)) return true;
-  return error instanceof Error && /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
+/** The database is away or going away; nothing is known to be wrong with the request. */
+function isUnreachable(error: unknown): boolean {
+  return outcomeUnknown(error) || sqlState(error) === TOO_MANY_CONNECTIONS;
 }

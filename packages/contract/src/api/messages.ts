@@ -6,9 +6,16 @@ import { QueryFlag } from './lists.ts';
 export const MAX_WAIT_MS = 600_000;
 export const DEFAULT_WAIT_MS = 120_000;
 
+/** An image must come from somewhere that a model can be sent: an http(s) address, or its bytes with their type. */
+const PostedPart = InputContentPart.refine(
+  (part) =>
+    part.type !== 'image' || (part.url === undefined ? part.base64 !== undefined && part.media_type !== undefined : isHttp(part.url)),
+  'An image needs an http or https url, or base64 together with media_type.',
+);
+
 export const CreateMessage = z
   .object({
-    message: z.object({ role: z.literal('user').default('user'), content: z.array(InputContentPart).min(1).max(1_000) }),
+    message: z.object({ role: z.literal('user').default('user'), content: z.array(PostedPart).min(1).max(1_000) }),
     controls: Controls.optional(),
     metadata: JsonObject.optional(),
     tags: Tags.optional(),
@@ -56,3 +63,7 @@ export const SubmitToolResults = z
 export type SubmitToolResults = z.infer<typeof SubmitToolResults>;
 
 export const ToolResultsAccepted = z.object({ accepted: z.int(), status: z.string() }).meta({ id: 'ToolResultsAccepted' });
+
+function isHttp(text: string): boolean {
+  return /^https?:\/\/[^\s/]/i.test(text) && URL.canParse(text);
+}

@@ -89,7 +89,7 @@ const UPDATE: Statement = {
       archived_at = case when n.status = 'archived' then coalesce(h.archived_at, clock_timestamp()) end
     from (select x.id as key, n.* from harnesses x cross join lateral jsonb_populate_record(x, $3) n
       where x.org_id = $1 and x.id = $2 and x.status <> 'deleted' for update of x) n
-    where h.id = n.key returning ${COLUMNS.split(', ')
+    where h.id = n.key returning ${COLUMNS.split(',')
       .map((column) => `h.${column.trim()}`)
       .join(', ')}`,
 };

@@ -1,0 +1,136 @@
+import { createCapabilityRegistry } from '@everruns/agent';
+import { builtInCapabilities } from '@everruns/capabilities';
+import { createIdSource } from '@everruns/contract';
+import { createVault, parseKek } from '@everruns/storage';
+import type { Database, Keyring } from '@everruns/storage';
+import type { FallbackKeys, Grade } from '../../services/model-resolution.ts';
+import { provisionAll } from '../../services/provisioning.ts';
+import type { TurnWaiter } from '../../services/messages.ts';
+import { engineFixture } from '../../turns/testing/fixture.ts';
+import type { EngineFixture } from '../../turns/testing/fixture.ts';
+import { createApp } from '../app.ts';
+import type { AppSettings } from '../app.ts';
+import { authenticateAnyone } from '../authenticate.ts';
+import { pino } from 'pino';
+
+export const TEST_KEYRING: Keyring = [parseKek(`kek-v1:${Buffer.alloc(32, 7).toString('base64')}`)];
+
+/** A wire value that a test looks into, member by member. */
+export interface Wire {
+  readonly [member: string]: Wire;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  /** The parsed body, or undefined when it is no JSON. */
+  json: Wire;
+}
+
+export interface TestApp {
+  /** `http://127.0.0.1:port`, without the API prefix. */
+  url: string;
+  db: Database;
+  fixture: EngineFixture;
+  /** `path` starts below the API prefix: `/v1/...`; an object is sent as JSON. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Rows of every table of the schema, for "nothing changed". */
+  rowCounts(): Promise<Record<string, number>>;
+  close(): Promise<void>;
+}
+
+export interface TestAppOptions {
+  keyring?: Keyring;
+  grade?: Grade;
+  fallbackKeys?: FallbackKeys;
+  limits?: AppSettings['limits'];
+  apiPrefix?: string;
+  waiter?: TurnWaiter;
+}
+
+/** The real application on a socket, with a real engine and a real database; every response is checked against its schema. */
+export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const fixture = await engineFixture();
+  const { db, engine } = fixture;
+  const grade = options.grade ?? 'dev';
+  await provisionAll(db, grade);
+  const apiPrefix = options.apiPrefix ?? '/api';
+  let url = '';
+  const app = await createApp({
+    settings: {
+      apiPrefix,
+      publicUrl: () => url,
+      health: { version: '0.0.0-test', authMode: 'none', grade, runnerMode: 'workers' },
+      resolution: { grade, fallbackKeys: options.fallbackKeys ?? {} },
+      limits: options.limits ?? { harnesses: 0, agents: 0, sessions: 0 },
+      checkResponses: true,
+    },
+    db,
+    ids: createIdSource(),
+    vault: createVault({ db, keyring: options.keyring ?? TEST_KEYRING }),
+    capabilities: createCapabilityRegistry(builtInCapabilities),
+    turns: engine.turns,
+    waiter: options.waiter ?? neverEnding,
+    feed: { committed: () => undefined },
+    authenticate: authenticateAnyone,
+    noise: () => Math.floor(Math.random() * 2 ** 31),
+    logger: pino({ level: 'silent' }),
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const address = app.server.address();
+  url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  return {
+    url,
+    db,
+    fixture,
+    call: (method, path, body, headers) => callApi(`${url}${apiPrefix}${path}`, { method, body, headers }),
+    rowCounts: () => rowCounts(db),
+    async close() {
+      await app.close();
+      await fixture.close();
+    },
+  };
+}
+
+const neverEnding: TurnWaiter = {
+  open: async () => ({ ended: async () => ({ status: 'running' }), close: () => undefined }),
+};
+
+interface Call {
+  method: string;
+  body: unknown;
+  headers: Record<string, string> | undefined;
+}
+
+async function callApi(url: string, { method, body, headers }: Call): Promise<Answer> {
+  const isText = typeof body === 'string';
+  const response = await fetch(url, {
+    method,
+    headers: { ...(body === undefined || isText ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: isText ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, json: parsed(text) as Wire };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // not every answer is JSON
+  }
+}
+
+async function rowCounts(db: Database): Promise<Record<string, number>> {
+  const tables = await db.run<{ name: string }>({
+    name: 'test_tables',
+    text: `select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by 1`,
+  });
+  const counts: Record<string, number> = {};
+  for (const { name } of tables) {
+    const [row] = await db.run<{ n: number }>({ name: `test_count_${name}`, text: `select count(*) as n from ${name}` });
+    counts[name] = row?.n ?? 0;
+  }
+  return counts;
+}
