@@ -16,7 +16,7 @@ afterEach(async () => {
 
 async function controlPlane(options: { token?: string } = {}): Promise<GrpcControlPlane> {
   const plane = await startGrpcControlPlane(options);
-  cleanUps.push(plane.stop);
+  cleanUps.push(() => plane.stop());
   return plane;
 }
 

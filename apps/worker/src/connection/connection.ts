@@ -106,7 +106,10 @@ export class Connection {
     const state = { wasAttached: false };
     try {
       const opening = this.#deps.openLink(cut.signal);
-      opening.catch(() => undefined);
+      opening.then(
+        (late) => cut.signal.aborted && late.close(),
+        () => undefined,
+      );
       link = await Promise.race([opening, stopped]);
       link.send({ kind: { $case: 'hello', value: this.#deps.hello() } });
       const reading = this.#read(link, cut, () => {

@@ -20,7 +20,7 @@ afterEach(async () => {
 
 async function startControlPlane(options: { port?: number; token?: string } = {}): Promise<GrpcControlPlane> {
   const plane = await startGrpcControlPlane(options);
-  cleanUps.push(plane.stop);
+  cleanUps.push(() => plane.stop());
   return plane;
 }
 

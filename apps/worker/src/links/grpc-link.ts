@@ -86,7 +86,10 @@ function attach(channel: Channel, token: string | undefined, signal: AbortSignal
     }),
     close() {
       outgoing.end();
-      closing ??= setTimeout(() => end.abort(), CLOSE_WITHIN_MS).unref();
+      closing ??= setTimeout(() => {
+        end.abort();
+        channel.close();
+      }, CLOSE_WITHIN_MS).unref();
     },
   };
 }
