@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { OpenLink } from '@everruns/contract';
+import { builtinDrivers, createModelRegistry, loadDriverModules } from '@everruns/providers';
+import type { WorkerConfig } from './config.ts';
+import type { WorkerLog } from './log.ts';
+import { loadCapabilities } from './tools/load-capabilities.ts';
+import { createToolThreads, TOOL_MEMORY_MB } from './tools/tool-threads.ts';
+import { WORKER_VERSION } from './version.ts';
+import { startWorker, type RunningWorker } from './worker.ts';
+
+/** A worker with everything that is real: drivers, capabilities, tool threads. Throws one readable error when a module cannot be loaded. */
+export async function composeWorker(
+  config: WorkerConfig,
+  { openLink, log }: { openLink: OpenLink; log: WorkerLog },
+): Promise<RunningWorker> {
+  const capabilities = await loadCapabilities(config.capabilityModules);
+  const drivers = [...builtinDrivers(), ...(await loadDriverModules(config.driverModules))];
+  const { capabilityModules, toolEnv: env, maxTasks: maxThreads } = config;
+  const tools = createToolThreads({ capabilityModules, env, memoryMb: TOOL_MEMORY_MB, minThreads: 1, maxThreads });
+  const bootId = randomUUID();
+  const workerId = config.workerId ?? `${hostname()}-${bootId.slice(0, 8)}`;
+  const worker = startWorker(
+    { ...config, workerId, hostname: hostname(), version: WORKER_VERSION },
+    { openLink, models: createModelRegistry({ drivers }), capabilities, tools, log, bootId, loopDelayMs: watchLoopDelay() },
+  );
+  log.info({ worker: workerId }, 'worker started');
+  const done = worker.done.finally(() => tools.stop());
+  done.catch(() => undefined);
+  return {
+    done,
+    async stop(drainMs) {
+      await worker.stop(drainMs);
+      await done.catch(() => undefined);
+    },
+  };
+}
+
+const RESOLUTION_MS = 20;
+
+/** The longest delay of the event loop since the last call, in milliseconds. */
+function watchLoopDelay(): () => number {
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  delay.enable();
+  return () => {
+    const maxMs = delay.max / 1e6;
+    delay.reset();
+    return Math.max(0, maxMs - RESOLUTION_MS);
+  };
+}
