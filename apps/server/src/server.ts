@@ -14,7 +14,8 @@ import { waitThroughStreams } from './http/turn-waiter.ts';
 import type { Api } from './http/types.ts';
 import { createModelResolver } from './services/model-resolution.ts';
 import { provisionAll } from './services/provisioning.ts';
-import type { Streams } from './stream/port.ts';
+import { DEFAULT_STREAM_CONFIG } from './stream/port.ts';
+import type { StreamClock, StreamConfig, Streams } from './stream/port.ts';
 import { createStreams } from './stream/streams.ts';
 import { durableRoutes } from './turns/durable-routes.ts';
 import { createEngine } from './turns/engine.ts';
@@ -50,6 +51,15 @@ export async function startServer(config: ServerConfig): Promise<RunningServer> 
   }
 }
 
+const systemClock: StreamClock = {
+  nowMs: () => performance.now(),
+  date: () => new Date(),
+  after: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
 interface Parts {
   log: Logger;
   db: Database;
@@ -75,7 +85,8 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
     ids,
     log,
     resolveModel: (turn) => resolver.resolve(turn),
-    streams: (peers) => createStreams({ db, openDedicated: () => directDb.dedicated(), peers, config: streamConfig(config), log }),
+    streams: (peers) =>
+      createStreams({ db, openDedicated: () => directDb.dedicated(), peers, config: streamConfig(config), log, clock: systemClock }),
     address: formatAddress(config.http),
     sole: config.soleInstance,
     settings: { clientDeadlineMs: config.clientDeadlineMs },
@@ -111,7 +122,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
     plugins: [streamPlugin(pipeline), monitoringPlugin(db, engine)],
   });
   started.push(() => app.close());
-  await listening(() => app.listen(config.http), config.http, 'HTTP');
+  await listening(() => app.listen({ ...config.http }), config.http, 'HTTP');
   servedUrl = `http://${formatAddress(boundAddress(app, config.http))}`;
   const grpc = config.devMode ? null : await listening(() => startWorkerPort(config, engine), config.grpc, 'gRPC for workers');
   log.info({ url: servedUrl, grpc: config.devMode ? null : formatAddress(config.grpc), grade: config.grade }, 'control plane is up');
@@ -148,9 +159,17 @@ async function openVault(config: ServerConfig, { db, log }: Parts): Promise<Retu
   return createVault({ db, keyring: config.keyring });
 }
 
-function streamConfig(config: ServerConfig) {
+function streamConfig(config: ServerConfig): StreamConfig {
   const { realtimeCycleMs: cycleMs, heartbeatMs, globalMax, perOrgMax, perSessionMax } = config.sse;
-  return { cycleMs, heartbeatMs, globalMax, perOrgMax, perSessionMax, expectedInstances: config.expectedInstances };
+  return {
+    ...DEFAULT_STREAM_CONFIG,
+    cycleMs,
+    heartbeatMs,
+    globalMax,
+    perOrgMax,
+    perSessionMax,
+    expectedInstances: config.expectedInstances,
+  };
 }
 
 function streamPlugin(streams: Streams) {
