@@ -6,7 +6,7 @@ import { builtinDrivers, createModelRegistry, loadDriverModules } from '@everrun
 import type { WorkerConfig } from './config.ts';
 import type { WorkerLog } from './log.ts';
 import { loadCapabilities } from './tools/load-capabilities.ts';
-import { createToolThreads, TOOL_MEMORY_MB } from './tools/tool-threads.ts';
+import { createToolThreads, TOOL_MEMORY_MB, type ToolThreads } from './tools/tool-threads.ts';
 import { WORKER_VERSION } from './version.ts';
 import { startWorker, type RunningWorker } from './worker.ts';
 
@@ -26,7 +26,7 @@ export async function composeWorker(
     { openLink, models: createModelRegistry({ drivers }), capabilities, tools, log, bootId, loopDelayMs: watchLoopDelay() },
   );
   log.info({ worker: workerId }, 'worker started');
-  const done = worker.done.finally(() => tools.stop());
+  const done = endsWith(worker, tools);
   done.catch(() => undefined);
   return {
     done,
@@ -35,6 +35,14 @@ export async function composeWorker(
       await done.catch(() => undefined);
     },
   };
+}
+
+async function endsWith(worker: RunningWorker, tools: ToolThreads): Promise<void> {
+  try {
+    await worker.done;
+  } finally {
+    await tools.stop();
+  }
 }
 
 const RESOLUTION_MS = 20;
