@@ -11,7 +11,7 @@ import { renderReport } from './kill/report.ts';
 import { sample, seededRandom } from './kill/sampling.ts';
 import { SCENARIOS } from './kill/scenarios.ts';
 import { openStage } from './kill/stage.ts';
-import { summarize } from './kill/summary.ts';
+import { summarize, totalOf } from './kill/summary.ts';
 import { fire, playTakeovers, survey } from './kill/table.ts';
 import type { RunResult } from './kill/run.ts';
 import type { Stage } from './kill/stage.ts';
@@ -44,7 +44,7 @@ process.exit(failed ? 1 : 0);
 async function main(on: Stage): Promise<boolean> {
   const surveyed = await survey(on, scenarios);
   for (const [name, { commits, calls }] of Object.entries(surveyed.counts))
-    say(`${name}: ${commits.length} commits, ${calls.length} outbound calls`);
+    say(`${name}: ${totalOf(commits)} commits, ${totalOf(calls)} outbound calls`);
   const shots = values.sample === undefined ? surveyed.shots : sample(surveyed.shots, Number(values.sample), random);
   const results = await playAll(on, shots);
   const takeovers = await playTakeovers(on, kills, { random, onKill: (result) => void noteViolations(result, 'takeover') });
@@ -62,7 +62,7 @@ async function playAll(on: Stage, shots: Survey['shots']): Promise<RunResult[]> 
   const results: RunResult[] = [];
   for (const [index, entry] of shots.entries()) {
     const { point, victim, phase } = entry.shot;
-    const name = `${entry.scenario.name}: ${victim} ${phase} ${point.kind} ${point.n} (${point.label})`;
+    const name = `${entry.scenario.name}: ${victim} ${phase} ${point.label} ${point.n}`;
     const result = await fire(on, entry);
     if (result === null) say(`${index + 1}/${shots.length} ${name}: the point was never reached`);
     else {

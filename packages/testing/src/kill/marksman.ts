@@ -97,10 +97,11 @@ export class Marksman {
   /** Notes a point; the phase when it is the one to shoot at. */
   #reached(kind: Point['kind'], label: string): Phase | null {
     const watched = this.#watched as Watched;
-    const n = watched.points.filter((point) => point.kind === kind).length + 1;
-    watched.points.push({ kind, n, label });
+    const same = (point: Point): boolean => point.kind === kind && point.label === label;
+    const point = { kind, label, n: watched.points.filter(same).length + 1 };
+    watched.points.push(point);
     const aim = this.#shot;
-    return watched.harm === null && aim !== null && aim.point.kind === kind && aim.point.n === n ? aim.phase : null;
+    return watched.harm === null && aim !== null && same(aim.point) && aim.point.n === point.n ? aim.phase : null;
   }
 
   #commitFate(phase: Phase, commit: WriteCommit, server: ClusterServer): CommitFate {

@@ -49,7 +49,7 @@ export const MUTANTS: readonly Mutant[] = [
     statement: 'complete_step',
     change: ['array[$2::uuid] as drop_tasks', 'array[]::uuid[] as drop_tasks'],
     scenario: scenario('tools'),
-    shot: (shot) => shot.victim === 'worker' && shot.phase === 'after' && shot.point.label === 'complete_step' && shot.point.n > 4,
+    shot: (shot) => shot.victim === 'worker' && shot.phase === 'after' && shot.point.label === 'complete_step' && shot.point.n === 2,
   },
   {
     id: 'sequence-by-max',

@@ -1,4 +1,5 @@
 import { histogram, percentile } from './histogram.ts';
+import { totalOf } from './summary.ts';
 import type { Row, ScenarioCounts } from './summary.ts';
 import type { Scenario } from './scenarios.ts';
 
@@ -68,11 +69,11 @@ export function countsInReport(text: string): Record<string, ScenarioCounts> | n
 
 function scenarioSections({ scenarios, counts, rows }: Report): string[] {
   return scenarios.flatMap((scenario) => {
-    const { commits, calls } = counts[scenario.name] ?? { commits: [], calls: [] };
+    const { commits, calls } = counts[scenario.name] ?? { commits: {}, calls: {} };
     return [
       `## ${scenario.title[0]?.toUpperCase()}${scenario.title.slice(1)}`,
       '',
-      `${commits.length} commits and ${calls.length} outbound calls. "Repeated" counts calls that were made again because their outcome was lost with the`,
+      `${totalOf(commits)} commits and ${totalOf(calls)} outbound calls. "Repeated" counts calls that were made again because their outcome was lost with the`,
       'process that made them: model calls, and tools that may be repeated. "Progress" is the time from the kill to the next durable event.',
       '',
       '| point | victim | when | runs | violations | lost | doubled | repeated | progress p50 | p99 |',

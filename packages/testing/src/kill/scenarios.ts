@@ -30,14 +30,18 @@ export interface Scenario {
   play?(moves: Moves, ids: RunIds): Promise<void>;
 }
 
+const ANSWER = 'One answer in a few pieces, so that it takes a while to arrive.';
 const DONE = 'All three results are in, and the work is done.';
+const CHOSEN = 'The client has chosen the second one.';
+/** Long enough between two pieces that the beginning of a message is a commit of its own, always. */
+const STREAMED = { delay_ms: 20, chunk_delay_ms: 30 };
 const LONG_MS = 8_000;
 
 const TEXT: Scenario = {
   name: 'text',
   title: 'text turn',
-  turns: () => [{ text: 'One answer in a few pieces, so that it takes a while to arrive.', delay_ms: 30, chunk_delay_ms: 30 }],
-  expect: () => ({ turnEnd: 'turn.completed', finalText: 'One answer in a few pieces, so that it takes a while to arrive.', calls: [] }),
+  turns: () => [{ text: ANSWER, ...STREAMED }],
+  expect: () => ({ turnEnd: 'turn.completed', finalText: ANSWER, calls: [] }),
 };
 
 /** Different delays, so that the calls end one after the other and the commits have one order. */
@@ -51,8 +55,12 @@ const TOOLS: Scenario = {
   name: 'tools',
   title: 'three parallel tools, one unsafe to repeat',
   turns: (ids) => [
-    { text: 'Three at once.', delay_ms: 20, tool_calls: THREE.map((call) => effectCall(ids, call.tool, call.effect, call.delayMs)) },
-    { text: DONE, delay_ms: 20, chunk_delay_ms: 20 },
+    {
+      text: 'Three at once, each with an effect of its own.',
+      ...STREAMED,
+      tool_calls: THREE.map((call) => effectCall(ids, call.tool, call.effect, call.delayMs)),
+    },
+    { text: DONE, ...STREAMED },
   ],
   expect: (ids) => ({ turnEnd: 'turn.completed', finalText: DONE, calls: THREE.map(({ effect }) => expectedCall(ids, effect)) }),
 };
@@ -62,11 +70,11 @@ const CLIENT: Scenario = {
   title: 'client-side tool',
   turns: ({ run }) => [
     { delay_ms: 20, tool_calls: [{ id: `ask-${run}`, name: 'ask_the_client', arguments: { question: 'Which one?' } }] },
-    { text: 'The client has chosen.', delay_ms: 20 },
+    { text: CHOSEN, ...STREAMED },
   ],
   expect: ({ run }) => ({
     turnEnd: 'turn.completed',
-    finalText: 'The client has chosen.',
+    finalText: CHOSEN,
     calls: [{ callId: `ask-${run}`, side: 'client', effect: 'unsafe' }],
   }),
   clientTools: [
@@ -88,7 +96,7 @@ const STEERING: Scenario = {
   title: 'steering: a message in mid-turn',
   turns: () => [
     { text: 'This answer is on its way while another message comes in from the user.', delay_ms: 20, chunk_delay_ms: 60 },
-    { text: 'Both have been heard.', delay_ms: 20 },
+    { text: 'Both of them have been heard.', ...STREAMED },
   ],
   // Which answer is the last depends on whether the first one had to be started anew after the message was there.
   expect: () => ({ turnEnd: 'turn.completed', finalText: null, calls: [] }),

@@ -39,10 +39,14 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const [modelProxy, effectProxy] = await Promise.all([model, effects].map(({ port }) => startCallProxy({ host: '127.0.0.1', port })));
   const outside = [modelProxy as CallProxy, effectProxy as CallProxy] as const;
   const { turnWithinMs = TURN_WITHIN_MS, ...clusterOptions } = options;
+  const closeOutside = async (): Promise<void> => void (await Promise.all([...outside, model, effects].map((part) => part.close())));
   const cluster = await startCluster({
     ...clusterOptions,
-    workerEnv: { EVERRUNS_CAPABILITY_MODULES: TEST_CAPABILITIES, ...options.workerEnv },
     serverEnv: { EVERRUNS_CAPABILITY_MODULES: TEST_CAPABILITIES, ...options.serverEnv },
+    workerEnv: { EVERRUNS_CAPABILITY_MODULES: TEST_CAPABILITIES, ...options.workerEnv },
+  }).catch(async (error: unknown) => {
+    await closeOutside();
+    throw error;
   });
   const queue = new QueueWatch(cluster);
   const marksman = new Marksman({
@@ -66,7 +70,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     stop: async () => {
       await queue.close();
       await cluster.stop();
-      await Promise.all([...outside, model, effects].map((part) => part.close()));
+      await closeOutside();
     },
   };
 }

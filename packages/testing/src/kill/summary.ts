@@ -18,15 +18,25 @@ export interface Row {
   progressP99Ms: number | null;
 }
 
-/** Commits and calls of a scenario, by label and in order. */
+/** How many commits and calls of each label a scenario makes. */
 export interface ScenarioCounts {
-  commits: string[];
-  calls: string[];
+  commits: Record<string, number>;
+  calls: Record<string, number>;
 }
 
 export function countsOf(points: readonly Point[]): ScenarioCounts {
-  const labels = (kind: Point['kind']): string[] => points.filter((point) => point.kind === kind).map((point) => point.label);
-  return { commits: labels('commit'), calls: labels('call') };
+  return { commits: countLabels(points, 'commit'), calls: countLabels(points, 'call') };
+}
+
+/** In alphabetical order, so that the same points always read the same. */
+function countLabels(points: readonly Point[], kind: Point['kind']): Record<string, number> {
+  const labels = points.filter((point) => point.kind === kind).map((point) => point.label);
+  const distinct = [...new Set(labels)].sort((a, b) => a.localeCompare(b));
+  return Object.fromEntries(distinct.map((label) => [label, labels.filter((other) => other === label).length]));
+}
+
+export function totalOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 export interface OutsideCalls {

@@ -10,10 +10,10 @@ export type Victim = 'worker' | 'server' | 'postgres' | 'postmaster' | 'backend'
 
 export interface Point {
   kind: 'commit' | 'call';
-  /** Counted from 1 within its kind. */
-  n: number;
   /** The statements that the commit makes durable, or what the call is. */
   label: string;
+  /** Counted from 1 among the points of this kind and label: parallel things do not always come in the same order. */
+  n: number;
 }
 
 export interface Shot {
