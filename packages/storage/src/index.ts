@@ -5,3 +5,4 @@ export * from './secrets/index.ts';
 export * from './core/index.ts';
 export * from './log/messages.ts';
 export * from './log/turns.ts';
+export * from './log/index.ts';

@@ -25,6 +25,8 @@ export interface CommitFeed {
   delta(delta: TextDelta): void;
   /** Text of an output message that is still open, as far as this instance knows it; a cancel keeps it in the log. */
   openText(sessionId: Uuid, messageId: Uuid): string | null;
+  /** The session was removed: its streams end, here and elsewhere. */
+  deleted(sessionId: Uuid): void;
 }
 
 /** Wake-ups between instances. Sent after commit, coalesced, and only when another instance lives. */
@@ -69,8 +71,9 @@ export interface StreamConfig {
   /** A stream ends after 80 to 100 % of this, so that no proxy holds a stale one. */
   cycleMs: number;
   heartbeatMs: number;
-  /** A client that has not taken this many bytes when another frame is due is dropped. */
+  /** A client that has not taken this many bytes gets no further frame, and is dropped when it takes nothing for `slowClientMs`. */
   clientBufferBytes: number;
+  slowClientMs: number;
   /** The last events of a session that is watched here: at most so many, at most so many bytes. */
   ringEvents: number;
   ringBytes: number;
@@ -89,9 +92,10 @@ export const DEFAULT_STREAM_CONFIG: StreamConfig = {
   expectedInstances: 1,
   cycleMs: 300_000,
   heartbeatMs: 30_000,
-  clientBufferBytes: 1_048_576,
+  clientBufferBytes: 262_144,
+  slowClientMs: 5_000,
   ringEvents: 256,
-  ringBytes: 1_048_576,
+  ringBytes: 524_288,
   replays: 8,
   textFlushMs: 20,
   openTextUnits: 67_108_864,
@@ -121,6 +125,13 @@ export interface TurnEnd {
   error?: string;
 }
 
+/** A place held for waiting; `close` gives it up. */
+export interface OpenTurnWait {
+  /** Null when the time is up, or the caller has gone, first. Throws `not_found` when the session is removed meanwhile. */
+  ended(wait: Pick<TurnWait, 'sequence' | 'timeoutMs' | 'signal'>): Promise<TurnEnd | null>;
+  close(): void;
+}
+
 export interface StreamStats {
   streams: number;
   watchedSessions: number;
@@ -137,6 +148,8 @@ export interface Streams {
   readonly readyHints: ReadyHints;
   /** `GET /v1/sessions/{id}/sse`, `/events` and `/events/summary`. */
   readonly routes: FastifyPluginAsync<StreamRouteOptions>;
+  /** Counts as a stream from now on, so that a refusal comes before the message is posted. Throws `too_many_streams` and `not_found`. */
+  openTurnWait(scope: Scope, sessionId: Uuid): Promise<OpenTurnWait>;
   /** Null when the time is up first. Counts as a stream: throws `too_many_streams`. Throws `not_found` when the session is (or gets) removed. */
   waitForTurn(wait: TurnWait): Promise<TurnEnd | null>;
   stats(): StreamStats;

@@ -6,6 +6,8 @@ export interface StandingConnection extends Queryable {
   /** Called each time the connection is there, the first time too, after `onConnect` of the options. */
   onOpened(listener: () => void): () => void;
   readonly connected: boolean;
+  /** Settles when the connection is there. */
+  opened(): Promise<void>;
   /** Asks the server for an answer; a connection that gives none within the time-out is replaced. */
   probe(): void;
   close(): Promise<void>;
@@ -39,6 +41,7 @@ class Standing implements StandingConnection {
   readonly #options: StandingConnectionOptions;
   readonly #timeoutMs: number;
   readonly #listeners = new Set<() => void>();
+  readonly #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
   #client: pg.Client | null = null;
   #retry: NodeJS.Timeout | null = null;
   #retryMs: number;
@@ -71,6 +74,12 @@ class Standing implements StandingConnection {
     }
   }
 
+  async opened(): Promise<void> {
+    if (this.#client !== null) return;
+    if (this.#closed) throw new NotConnectedError('The connection to the database was closed.');
+    await new Promise<void>((resolve, reject) => void this.#waiting.push({ resolve, reject }));
+  }
+
   onOpened(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -88,6 +97,7 @@ class Standing implements StandingConnection {
 
   async close(): Promise<void> {
     this.#closed = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(new NotConnectedError('The connection to the database was closed.'));
     if (this.#retry !== null) clearTimeout(this.#retry);
     await this.#connecting;
     const client = this.#client;
@@ -120,6 +130,7 @@ class Standing implements StandingConnection {
     if (this.#closed) return client.end();
     this.#client = client;
     this.#retryMs = this.#options.retryMs ?? RETRY_MS;
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
     for (const listener of this.#listeners) listener();
   }
 

@@ -1,0 +1,233 @@
+import { messageTag, parseEventId, toPublicId } from '@everruns/contract';
+import type { OpenTexts } from '@everruns/storage';
+import { NO_OPEN_TEXTS } from '@everruns/storage';
+import { describe, expect, it } from 'vitest';
+import { Follower } from './follower.ts';
+import type { FollowerOptions } from './follower.ts';
+import { DeltaFrames } from './frames.ts';
+import type { LiveText } from './live-texts.ts';
+import { completed, entry, glance, MESSAGE, parseFrames, SESSION, started, TURN } from './testing/events.ts';
+
+function follower(options: Partial<FollowerOptions> = {}): Follower {
+  return new Follower({
+    sessionId: SESSION,
+    after: 0,
+    open: NO_OPEN_TEXTS,
+    shown: null,
+    wants: () => true,
+    accumulated: true,
+    date: () => new Date(1_800_000_000_000),
+    ...options,
+  });
+}
+
+function live(text: string, startedSequence: number, stream: 'output' | 'thinking' = 'output', attempt = 1): LiveText {
+  const turnId = toPublicId('turn', TURN);
+  return {
+    sessionId: SESSION,
+    stream,
+    messageId: MESSAGE,
+    turnId,
+    attempt,
+    startedSequence,
+    text,
+    touchedMs: 0,
+    relayed: true,
+    frames: new DeltaFrames(),
+  };
+}
+
+const openAt = (startedSequence: number): OpenTexts => {
+  return { ...NO_OPEN_TEXTS, attempt: 1, output: { startedSequence, messageId: toPublicId('message', MESSAGE), attempt: 1 } };
+};
+
+const frames = (...parts: (Buffer | Buffer[] | null)[]): string[] => glance(parts.flatMap((part) => part ?? []));
+
+describe('text of an open message', () => {
+  it('goes out as deltas that follow each other, each with the place where it ends as its id', () => {
+    const stream = follower({ after: 4 });
+    stream.accept(started(5));
+    stream.caughtUp();
+    const text = live('Hel', 5);
+    const first = stream.follow(text, 'output') as Buffer;
+    text.text = 'Hello';
+    const second = stream.follow(text, 'output') as Buffer;
+    expect(frames(first, second)).toEqual(['0+Hel', '3+lo']);
+    const [, frame] = parseFrames([first, second]);
+    expect(frame).toMatchObject({
+      event: 'output.message.delta',
+      retry: '100',
+      data: {
+        type: 'output.message.delta',
+        context: { turn_id: toPublicId('turn', TURN) },
+        data: {
+          turn_id: toPublicId('turn', TURN),
+          message_id: toPublicId('message', MESSAGE),
+          delta: 'lo',
+          accumulated: 'Hello',
+          offset: 3,
+          attempt: 1,
+        },
+      },
+    });
+    expect(frame?.id).toBeUndefined();
+    expect(frame?.data).not.toHaveProperty('sequence');
+    expect(parseEventId(frame?.data['id'] as string)).toMatchObject({
+      kind: 'ephemeral',
+      sequence: 5,
+      offset: 5,
+      stream: 'output',
+      messageTag: messageTag(MESSAGE, 1),
+    });
+  });
+
+  it('waits until its started event has been served', () => {
+    const stream = follower();
+    stream.accept(entry(1, 'input.message'));
+    expect(stream.follow(live('early', 2), 'output')).toBeNull();
+    stream.accept(started(2));
+    expect(frames(stream.follow(live('early', 2), 'output'))).toEqual(['0+early']);
+  });
+
+  it('leaves the whole text so far out when the client asks for that', () => {
+    const stream = follower({ accumulated: false });
+    stream.accept(started(1));
+    expect(parseFrames([stream.follow(live('x', 1), 'output') as Buffer])[0]?.data.data).not.toHaveProperty('accumulated');
+  });
+
+  it('does not go to a client that left its type out, and the events still count as served', () => {
+    const stream = follower({ wants: (type) => type === 'turn.completed' });
+    stream.caughtUp();
+    expect(stream.accept(started(1))).toEqual([]);
+    expect(stream.follow(live('x', 1), 'output')).toBeNull();
+    expect(stream.accept(completed(2, 'xyz'))).toEqual([]);
+    expect(frames(stream.accept(entry(3, 'turn.completed')))).toEqual(['turn.completed']);
+  });
+
+  it('is never cut within a character', () => {
+    const stream = follower();
+    stream.accept(started(1));
+    const text = live('a\ud83d', 1);
+    expect(frames(stream.follow(text, 'output'))).toEqual(['0+a']);
+    text.text = 'a\ud83d\ude42';
+    expect(frames(stream.follow(text, 'output'))).toEqual(['1+🙂']);
+  });
+
+  it('gets a new place after an event in its middle, so that a client that comes back from there has an offset', () => {
+    const stream = follower();
+    stream.accept(started(1));
+    const text = live('abc', 1);
+    stream.follow(text, 'output');
+    stream.accept(entry(2, 'input.message'));
+    const renewed = stream.follow(text, 'output') as Buffer;
+    expect(frames(renewed)).toEqual(['3+']);
+    expect(parseEventId(parseFrames([renewed])[0]?.data['id'] as string)).toMatchObject({ sequence: 2, offset: 3 });
+    expect(stream.follow(text, 'output')).toBeNull();
+  });
+});
+
+describe('the completed event', () => {
+  it('comes after all of the text, when the stream followed the message', () => {
+    const stream = follower();
+    stream.accept(started(1));
+    stream.caughtUp();
+    stream.follow(live('ab', 1), 'output');
+    expect(frames(stream.accept(completed(2, 'abcd')))).toEqual(['2+cd', 'output.message.completed']);
+  });
+
+  it('comes after the whole text in one delta, when the text was never shown before', () => {
+    const stream = follower();
+    stream.caughtUp();
+    expect(frames(stream.accept(started(1)), stream.accept(completed(2, 'at once')))).toEqual([
+      'output.message.started',
+      '0+at once',
+      'output.message.completed',
+    ]);
+  });
+
+  it('comes alone in the replay of a message that was over before', () => {
+    const stream = follower();
+    expect(frames(stream.accept(started(1)), stream.accept(completed(2, 'over')))).toEqual([
+      'output.message.started',
+      'output.message.completed',
+    ]);
+  });
+
+  it('comes alone when the message is not the one that was open: a notice has an id of its own', () => {
+    const stream = follower();
+    stream.caughtUp();
+    const message = { id: 'message_other', role: 'agent', content: [{ type: 'text', text: 'sorry' }] };
+    expect(frames(stream.accept(entry(1, 'output.message.completed', { message, error_code: 'x' })))).toEqual(['output.message.completed']);
+  });
+
+  it('of thinking comes after all of it', () => {
+    const stream = follower();
+    stream.caughtUp();
+    stream.accept(entry(1, 'reason.thinking.started'));
+    stream.follow(live('hm', 1, 'thinking'), 'thinking');
+    expect(frames(stream.accept(entry(2, 'reason.thinking.completed', { thinking: 'hmmm' })))).toEqual([
+      '~2+mm',
+      'reason.thinking.completed',
+    ]);
+  });
+});
+
+describe('a stream that begins inside a message', () => {
+  it('gets the text after the offset of its delta', () => {
+    const stream = follower({ after: 5, open: openAt(5), shown: { stream: 'output', offset: 3 } });
+    expect(frames(stream.follow(live('Hello', 5), 'output'))).toEqual(['3+lo']);
+  });
+
+  it('waits when this instance knows less than the client', () => {
+    const stream = follower({ after: 5, open: openAt(5), shown: { stream: 'output', offset: 3 } });
+    expect(stream.follow(live('He', 5), 'output')).toBeNull();
+    expect(frames(stream.accept(completed(6, 'Hello')))).toEqual(['3+lo', 'output.message.completed']);
+  });
+
+  it('gets the whole text when its cursor is an event', () => {
+    const stream = follower({ after: 6, open: openAt(5) });
+    expect(frames(stream.follow(live('Hello', 5), 'output'))).toEqual(['0+Hello']);
+  });
+
+  it('gets the rest although the message was over meanwhile', () => {
+    const stream = follower({ after: 5, open: openAt(5), shown: { stream: 'output', offset: 3 } });
+    expect(frames(stream.accept(completed(6, 'Hello')))).toEqual(['3+lo', 'output.message.completed']);
+  });
+
+  it('gets the text of another attempt from its beginning', () => {
+    const stream = follower({ after: 5, open: openAt(5), shown: { stream: 'output', offset: 3 } });
+    expect(stream.follow(live('Hello', 5, 'output', 1), 'output')).not.toBeNull();
+    stream.accept(entry(6, 'reason.recovered', { attempt: 2 }));
+    expect(stream.follow(live('Hello', 5, 'output', 1), 'output')).toBeNull();
+    stream.accept(started(7));
+    expect(frames(stream.follow(live('Hi', 7, 'output', 2), 'output'))).toEqual(['0+Hi']);
+    expect(frames(stream.accept(completed(8, 'Hi!')))).toEqual(['2+!', 'output.message.completed']);
+  });
+
+  it('gets the other attempt as deltas even when all of that was over before it came back', () => {
+    const stream = follower({ after: 5, open: openAt(5), shown: { stream: 'output', offset: 3 } });
+    stream.accept(entry(6, 'reason.recovered', { attempt: 2 }));
+    stream.accept(started(7));
+    expect(frames(stream.accept(completed(8, 'Hi!')))).toEqual(['0+Hi!', 'output.message.completed']);
+  });
+
+  it('gets nothing more of a message whose turn was cancelled', () => {
+    const stream = follower({ after: 5, open: openAt(5) });
+    stream.accept(entry(6, 'turn.cancelled'));
+    expect(stream.follow(live('Hello', 5), 'output')).toBeNull();
+  });
+});
+
+it('refuses an event that does not follow the last one', () => {
+  const stream = follower({ after: 3 });
+  expect(() => stream.accept(entry(5, 'turn.started'))).toThrow('does not follow');
+});
+
+it('gives streams that have been served the same the very same frame', () => {
+  const text = live('abc', 1);
+  const [one, two] = [follower(), follower()].map((stream) => {
+    stream.accept(started(1));
+    return stream.follow(text, 'output');
+  });
+  expect(one).toBe(two);
+});

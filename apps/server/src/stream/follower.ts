@@ -1,0 +1,191 @@
+import { fromPublicId, MAX_TEXT_OFFSET, messageTag } from '@everruns/contract';
+import type { TextStream, Uuid } from '@everruns/contract';
+import { TURN_END_TYPES } from '@everruns/contract';
+import type { OpenText, OpenTexts, TextMark } from '@everruns/storage';
+import { deltaFrame, DELTA_TYPES } from './frames.ts';
+import type { DeltaSpec } from './frames.ts';
+import type { LiveText } from './live-texts.ts';
+import type { LogEntry } from './log-entry.ts';
+
+export interface FollowerOptions {
+  sessionId: Uuid;
+  /** The stream begins after this sequence, with these texts open. */
+  after: number;
+  open: OpenTexts;
+  /** How much of one of them the client has, when its cursor says so. */
+  shown: { stream: TextStream; offset: number } | null;
+  /** Does the client want events of this type? */
+  wants: (type: string) => boolean;
+  /** Do deltas repeat the whole text so far? */
+  accumulated: boolean;
+  date: () => Date;
+}
+
+/** How much of an open text this stream has been served. */
+interface Followed {
+  readonly startedSequence: number;
+  readonly messageId: string | null;
+  readonly attempt: number | null;
+  offset: number;
+  /** The stream began inside this message: the client has, or expects, its text as deltas. */
+  readonly inherited: boolean;
+  /** The newest frame holds its position for a client that comes back; durable events after it do not. */
+  fresh: boolean;
+}
+
+const STREAMS = ['thinking', 'output'] as const;
+const TURN_ENDS: ReadonlySet<string> = new Set<string>(TURN_END_TYPES);
+
+/**
+ * What one stream has been served, and what it gets next. Durable events go out in sequence order, one after the other. Text goes out as
+ * deltas while its message is open, each with an id that says up to which event and which character this stream has come; a message that
+ * the stream followed ends with all of its text served, a message that was over before the stream came to the end of the log is not
+ * told in deltas.
+ */
+export class Follower {
+  /** Sequence of the last event served: sent, or filtered out. */
+  served: number;
+  readonly #options: FollowerOptions;
+  #attempt: number | null;
+  #texts: Record<'output' | 'thinking', Followed | null>;
+  /** Message that was open where the stream began; its next attempt is followed as well. */
+  readonly #inheritedMessage: string | null;
+  /** Where the stream first had all there was. */
+  #liveFrom: number | null = null;
+
+  constructor(options: FollowerOptions) {
+    const { open, shown } = options;
+    const follow = (text: OpenText | null, stream: TextStream): Followed | null =>
+      text === null ? null : { ...text, offset: shown?.stream === stream ? shown.offset : 0, inherited: true, fresh: true };
+    this.#options = options;
+    this.served = options.after;
+    this.#attempt = open.attempt;
+    this.#texts = { output: follow(open.output, 'output'), thinking: follow(open.thinking, 'thinking') };
+    this.#inheritedMessage = open.output?.messageId ?? null;
+  }
+
+  /** The stream has all events there are: what comes from now on is followed live. */
+  caughtUp(): void {
+    this.#liveFrom ??= this.served;
+  }
+
+  /** Serves the event that follows the last one; gives the frames to send. */
+  accept(entry: LogEntry): Buffer[] {
+    if (entry.sequence !== this.served + 1) throw new Error(`Event ${entry.sequence} does not follow ${this.served}.`);
+    const frames: Buffer[] = [];
+    const { mark } = entry;
+    if (mark !== null) {
+      const rest = this.#restOf(entry, mark);
+      if (rest !== null) frames.push(rest);
+      this.#apply(mark);
+    }
+    this.served = entry.sequence;
+    if (this.#options.wants(entry.type)) {
+      frames.push(entry.frame);
+      for (const stream of STREAMS) if (this.#texts[stream] !== null) this.#texts[stream].fresh = false;
+    }
+    return frames;
+  }
+
+  /** Serves what is new of an open text; null when there is nothing. Only for a stream that has all events there are. */
+  follow(live: LiveText | null, stream: 'output' | 'thinking'): Buffer | null {
+    const followed = this.#texts[stream];
+    if (live === null || followed === null || live.startedSequence !== followed.startedSequence) return null;
+    if (!this.#options.wants(DELTA_TYPES[stream])) return null;
+    const to = wholeCharacters(live.text);
+    // After an event in the middle of a text the client's cursor is that event's id, which knows no offset: an empty delta gives it one.
+    const renew = followed.offset > 0 && !followed.fresh;
+    if (to <= followed.offset && !renew) return null;
+    const spec = this.#spec(followed, {
+      stream,
+      turnId: live.turnId,
+      text: live.text,
+      to: Math.max(to, followed.offset),
+      messageId: live.messageId,
+      attempt: live.attempt,
+    });
+    followed.offset = spec.to;
+    followed.fresh = true;
+    return live.frames.of(spec, this.#options.date);
+  }
+
+  /** The end of a text that this stream followed and has not been served completely, just before the event that has all of it. */
+  #restOf(entry: LogEntry, mark: TextMark): Buffer | null {
+    const stream = closedBy(mark);
+    const followed = stream === null ? null : this.#texts[stream];
+    if (stream === null || followed === null || (stream === 'output' && followed.messageId !== mark.messageId)) return null;
+    const isLive = this.#liveFrom !== null && entry.sequence > this.#liveFrom;
+    if (!(followed.inherited || isLive) || !this.#options.wants(DELTA_TYPES[stream])) return null;
+    const final = entry.finalText;
+    if (final === null || final.text.length <= followed.offset) return null;
+    const messageId = followed.messageId === null ? null : fromPublicId('message', followed.messageId);
+    const to = final.text.length;
+    const spec = this.#spec(followed, { stream, turnId: final.turnId, text: final.text, to, messageId, attempt: followed.attempt });
+    followed.offset = to;
+    return deltaFrame(spec, this.#options.date());
+  }
+
+  #spec(
+    followed: Followed,
+    text: Pick<DeltaSpec, 'stream' | 'turnId' | 'text' | 'to' | 'attempt'> & { messageId: Uuid | null },
+  ): DeltaSpec {
+    return {
+      sessionId: this.#options.sessionId,
+      stream: text.stream,
+      turnId: text.turnId,
+      messageId: followed.messageId,
+      attempt: text.attempt,
+      tag: text.messageId === null ? 0 : messageTag(text.messageId, text.attempt ?? 0),
+      sequence: this.served,
+      text: text.text,
+      from: followed.offset,
+      to: text.to,
+      accumulated: this.#options.accumulated,
+    };
+  }
+
+  #apply(mark: TextMark): void {
+    switch (mark.type) {
+      case 'reason.started':
+      case 'reason.recovered':
+        this.#attempt = mark.attempt;
+        this.#texts = { output: null, thinking: null };
+        return;
+      case 'output.message.started': {
+        const inherited = mark.messageId !== null && mark.messageId === this.#inheritedMessage;
+        this.#texts.output = { ...this.#started(mark), messageId: mark.messageId, inherited };
+        return;
+      }
+      case 'reason.thinking.started':
+        this.#texts.thinking = { ...this.#started(mark), messageId: null, inherited: false };
+        return;
+      case 'output.message.completed':
+        if (this.#texts.output?.messageId === mark.messageId) this.#texts.output = null;
+        return;
+      case 'reason.thinking.completed':
+        this.#texts.thinking = null;
+        return;
+      default:
+        if (TURN_ENDS.has(mark.type)) this.#texts = { output: null, thinking: null };
+    }
+  }
+
+  #started(mark: TextMark): Omit<Followed, 'messageId' | 'inherited'> {
+    return { startedSequence: mark.sequence, attempt: this.#attempt, offset: 0, fresh: true };
+  }
+}
+
+function closedBy(mark: TextMark): 'output' | 'thinking' | null {
+  if (mark.type === 'output.message.completed') return 'output';
+  return mark.type === 'reason.thinking.completed' ? 'thinking' : null;
+}
+
+/**
+ * Where the text may be cut: never between the halves of a surrogate pair, and not beyond what an id can say. What is longer comes with
+ * the completed event.
+ */
+function wholeCharacters(text: string): number {
+  const end = Math.min(text.length, MAX_TEXT_OFFSET);
+  const last = text.charCodeAt(end - 1);
+  return last >= 0xd800 && last <= 0xdbff ? end - 1 : end;
+}

@@ -1,0 +1,143 @@
+import type { Bus } from '@everruns/bus';
+import { POOLS } from '@everruns/contract';
+import type { Pool, Uuid } from '@everruns/contract';
+import type { Hub } from './hub.ts';
+import type { CommitFeed, Peers, ReadyHints, TextDelta } from './port.ts';
+import { toPublicId } from '@everruns/contract';
+import type { TextRelay } from './text-relay.ts';
+
+const COMPARE_MS = 250;
+const RETRY_MS = 500;
+
+export interface SyncDeps {
+  bus: Bus;
+  hub: Hub;
+  relay: TextRelay;
+  peers: Peers;
+  after: (delayMs: number, callback: () => void) => () => void;
+  onError: (error: unknown) => void;
+}
+
+/** Ties this instance to the others: what happens here is hinted there, and the other way round. */
+export class Sync {
+  readonly feed: CommitFeed;
+  readonly readyHints: ReadyHints;
+  readonly #deps: SyncDeps;
+  readonly #ready = new Set<(pools: readonly Pool[]) => void>();
+  readonly #cancelled = new Set<(tokens: readonly Uuid[]) => void>();
+  readonly #stops: (() => void)[] = [];
+  #stopCompare: () => void = () => undefined;
+  #resyncing = false;
+  #again = false;
+  #closed = false;
+  resyncs = 0;
+
+  constructor(deps: SyncDeps) {
+    this.#deps = deps;
+    this.feed = createFeed(deps);
+    this.readyHints = this.#createReadyHints();
+    const { bus, hub, relay, peers } = deps;
+    this.#stops.push(
+      bus.onHint((hint) => {
+        hub.hinted(hint.sessions);
+        if (hint.text !== null) relay.hinted(hint.instanceId, hint.text);
+        if (hint.pools.length > 0) for (const listener of this.#ready) listener(hint.pools);
+        if (hint.cancelled.length > 0) for (const listener of this.#cancelled) listener(hint.cancelled);
+      }),
+      bus.onMissed(() => this.#resync()),
+      peers.onResync(() => {
+        if (!peers.alone()) {
+          bus.publish({}); // whoever has just come hears our number, and knows from then on what it misses
+          relay.writeAll();
+        }
+        this.#resync();
+      }),
+    );
+    this.#compareLater();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stopCompare();
+    for (const stop of this.#stops) stop();
+  }
+
+  #createReadyHints(): ReadyHints {
+    const { bus, peers } = this.#deps;
+    return {
+      announce: (pools) => {
+        if (!peers.alone()) bus.publish({ pools });
+      },
+      onReady: (listener) => subscribe(this.#ready, listener),
+      announceCancelled: (tokens) => {
+        if (!peers.alone()) bus.publish({ cancelled: tokens });
+      },
+      onCancelled: (listener) => subscribe(this.#cancelled, listener),
+    };
+  }
+
+  #compareLater(): void {
+    this.#stopCompare = this.#deps.after(COMPARE_MS, () => {
+      if (!this.#deps.peers.alone()) this.#deps.bus.compare(this.#deps.peers.hintNumbers());
+      if (!this.#closed) this.#compareLater();
+    });
+  }
+
+  /** Something may have been missed: look at everything that is watched here, once. */
+  #resync(): void {
+    this.#again = true;
+    if (this.#resyncing || this.#closed) return;
+    this.#resyncing = true;
+    for (const listener of this.#ready) listener(POOLS);
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { hub, relay } = this.#deps;
+    while (this.#again && !this.#closed) {
+      this.#again = false;
+      this.resyncs += 1;
+      try {
+        await hub.resync();
+        const watched = hub.watchedIds();
+        if (watched.length > 0) await relay.readSessions(watched);
+      } catch (error) {
+        this.#deps.onError(error);
+        this.#again = true;
+        await new Promise<void>((resolve) => void this.#deps.after(RETRY_MS, resolve));
+      }
+    }
+    this.#resyncing = false;
+  }
+}
+
+function createFeed({ bus, hub, relay, peers }: SyncDeps): CommitFeed {
+  const tell = (sessionId: Uuid): void => {
+    if (!peers.alone()) bus.publish({ sessions: [sessionId] });
+  };
+  return {
+    committed(sessionId, events) {
+      if (events.length === 0) return;
+      hub.committed(sessionId, events);
+      tell(sessionId);
+    },
+    delta(delta: TextDelta) {
+      // Output of tools is not kept: nothing writes it yet.
+      if (delta.stream === 'tool') return;
+      relay.relay({ ...delta, stream: delta.stream, turnId: toPublicId('turn', delta.turnId), relayed: true });
+    },
+    deleted(sessionId) {
+      hub.deleted(sessionId);
+      tell(sessionId);
+    },
+    openText(sessionId, messageId) {
+      const text = hub.texts.of(sessionId, 'output');
+      return text !== null && text.messageId === messageId ? text.text : null;
+    },
+  };
+}
+
+function subscribe<T>(listeners: Set<T>, listener: T): () => void {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}

@@ -1,0 +1,186 @@
+import type { Bus, TextHint } from '@everruns/bus';
+import type { Uuid } from '@everruns/contract';
+import type { TextMark, TextPiece, TextRow } from '@everruns/storage';
+import type { Hub } from './hub.ts';
+import { endsTexts } from './live-texts.ts';
+import type { LiveText, Piece } from './live-texts.ts';
+import type { TextTable } from './log-port.ts';
+import type { Peers } from './port.ts';
+
+/** A session's text is read again from the table at most this often. */
+const REREAD_MS = 1_000;
+const RETRY_MS = 250;
+
+export interface TextRelayDeps {
+  table: TextTable;
+  bus: Pick<Bus, 'publish'>;
+  hub: Hub;
+  peers: Peers;
+  flushMs: number;
+  nowMs: () => number;
+  after: (delayMs: number, callback: () => void) => () => void;
+  onError: (error: unknown) => void;
+}
+
+/**
+ * Carries open text between instances through the database (core.md W10). The instance that a worker streams to writes what is new every
+ * few milliseconds, while others live; the others read it when a hint names a session that is watched there. Text is only ever a preview:
+ * the completed event has all of it.
+ */
+export class TextRelay {
+  readonly #deps: TextRelayDeps;
+  #pending = new Map<string, Piece>();
+  #n = 0;
+  #marked: Uuid | null = null;
+  #flushing: Promise<void> | null = null;
+  #cancelFlush: (() => void) | null = null;
+  #closed = false;
+  readonly #cursors = new Map<Uuid, number>();
+  readonly #wanted = new Map<Uuid, Set<Uuid>>();
+  #reading = false;
+  readonly #rereadAtMs = new Map<Uuid, number>();
+
+  constructor(deps: TextRelayDeps) {
+    this.#deps = deps;
+  }
+
+  /** New text from a worker of this instance. */
+  relay(piece: Piece): void {
+    if (this.#deps.hub.text(piece) === 'gap') this.#reread([piece.sessionId]);
+    if (!this.#deps.peers.alone()) this.#enqueue(piece);
+  }
+
+  /** An event of the log ends texts: what of them has not been written never will be. */
+  ended(sessionId: Uuid, mark: TextMark): void {
+    for (const [key, piece] of this.#pending) {
+      if (piece.sessionId === sessionId && piece.startedSequence < mark.sequence && endsTexts(mark, piece.stream, piece))
+        this.#pending.delete(key);
+    }
+  }
+
+  /** Others appeared, or what was written is gone: they need all that is open here. */
+  writeAll(): void {
+    if (this.#deps.peers.alone()) return;
+    for (const text of this.#deps.hub.texts.all()) if (text.relayed) this.#enqueue(wholeOf(text));
+  }
+
+  /** Another instance wrote text. */
+  hinted(instanceId: Uuid, text: TextHint): void {
+    const watched = text.sessions.filter((id) => this.#deps.hub.isWatched(id));
+    if (watched.length > 0) {
+      const wanted = this.#wanted.get(instanceId) ?? new Set();
+      for (const id of watched) wanted.add(id);
+      this.#wanted.set(instanceId, wanted);
+      void this.#readNew();
+      return;
+    }
+    // None of these rows is needed here, so the next read may begin after them.
+    if (!text.partial && !this.#reading) this.#cursors.set(instanceId, Math.max(text.through, this.#cursors.get(instanceId) ?? 0));
+  }
+
+  /** Reads all open text of sessions: their first stream here has come, or something was missed. */
+  async readSessions(sessionIds: readonly Uuid[]): Promise<void> {
+    try {
+      for (const piece of await this.#deps.table.readSessions(sessionIds)) this.#take(piece);
+    } catch (error) {
+      this.#deps.onError(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelFlush?.();
+    await this.#flushing;
+    if (this.#marked !== null) await this.#deps.table.unmark(this.#marked).catch(this.#deps.onError);
+  }
+
+  #enqueue(piece: Piece): void {
+    if (this.#closed) return;
+    const key = `${piece.sessionId}:${piece.stream}:${piece.startedSequence}`;
+    const before = this.#pending.get(key);
+    this.#pending.set(key, before === undefined ? piece : merged(before, piece));
+    this.#flushIn(this.#deps.flushMs);
+  }
+
+  #flushIn(delayMs: number): void {
+    if (this.#cancelFlush !== null || this.#flushing !== null || this.#closed) return;
+    this.#cancelFlush = this.#deps.after(delayMs, () => {
+      this.#cancelFlush = null;
+      this.#flushing = this.#flush().finally(() => {
+        this.#flushing = null;
+        if (this.#pending.size > 0) this.#flushIn(this.#deps.flushMs);
+      });
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const { table, bus, peers, onError } = this.#deps;
+    const instanceId = peers.instanceId;
+    const pieces = [...this.#pending.values()];
+    if (pieces.length === 0) return;
+    this.#pending = new Map();
+    try {
+      if (this.#marked !== instanceId) await table.mark(instanceId);
+      this.#marked = instanceId;
+      const kept = await table.write(
+        instanceId,
+        pieces.map((piece): TextRow => ({ ...piece, n: ++this.#n })),
+      );
+      bus.publish({ text: { through: this.#n, sessions: [...new Set(pieces.map((piece) => piece.sessionId))] } });
+      if (kept) return;
+      // The tables were emptied by a crash of the database: the text from before is gone.
+      this.#marked = null;
+      this.writeAll();
+    } catch (error) {
+      onError(error);
+      this.#deps.after(RETRY_MS, () => this.writeAll());
+    }
+  }
+
+  async #readNew(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    while (this.#wanted.size > 0) {
+      const cursors = new Map([...this.#wanted.keys()].map((id) => [id, this.#cursors.get(id) ?? 0]));
+      const sessions = new Set([...this.#wanted.values()].flatMap((ids) => [...ids]));
+      this.#wanted.clear();
+      try {
+        const { pieces, through } = await this.#deps.table.readNew(cursors, [...sessions]);
+        for (const [id, n] of through) this.#cursors.set(id, Math.max(n, this.#cursors.get(id) ?? 0));
+        const holes = pieces.filter((piece) => this.#take(piece) === 'gap').map((piece) => piece.sessionId);
+        this.#reread(holes);
+      } catch (error) {
+        this.#deps.onError(error); // the connection that LISTENs breaks too, and coming back it reads all again
+      }
+    }
+    this.#reading = false;
+  }
+
+  #reread(sessionIds: readonly Uuid[]): void {
+    const now = this.#deps.nowMs();
+    const due = [...new Set(sessionIds)].filter(
+      (id) => this.#deps.hub.isWatched(id) && now - (this.#rereadAtMs.get(id) ?? Number.NEGATIVE_INFINITY) >= REREAD_MS,
+    );
+    if (due.length === 0) return;
+    for (const [id, atMs] of this.#rereadAtMs) if (now - atMs >= REREAD_MS) this.#rereadAtMs.delete(id);
+    for (const id of due) this.#rereadAtMs.set(id, now);
+    void this.readSessions(due);
+  }
+
+  #take(piece: TextPiece): ReturnType<Hub['text']> {
+    if (piece.stream === 'tool') return 'stale';
+    return this.#deps.hub.text({ ...piece, stream: piece.stream });
+  }
+}
+
+function wholeOf({ sessionId, stream, messageId, turnId, attempt, startedSequence, text }: LiveText): Piece {
+  return { sessionId, stream, messageId, turnId, attempt, startedSequence, offset: 0, text };
+}
+
+/** Two pieces of one text as one; with a hole between them the newer one, readers ask for what is missing. */
+function merged(before: Piece, piece: Piece): Piece {
+  const [first, second] = before.offset <= piece.offset ? [before, piece] : [piece, before];
+  const overlap = first.offset + first.text.length - second.offset;
+  if (overlap < 0) return piece;
+  return { ...first, text: first.text + second.text.slice(overlap) };
+}

@@ -1,0 +1,127 @@
+/** An event as a client of the stream sees it. */
+export interface SeenEvent {
+  id: string;
+  type: string;
+  session_id: string;
+  sequence?: number;
+  context: { turn_id?: string };
+  data: Record<string, unknown>;
+}
+
+interface ShownText {
+  text: string;
+  /** The connection was opened anew from a durable event while this text stood there: the server may begin it again. */
+  mayRestart: boolean;
+}
+
+const TURN_ENDS = new Set(['turn.completed', 'turn.failed', 'turn.cancelled', 'turn.sealed']);
+
+/**
+ * What an application has after following one session over many connections, and whether it got there in the promised way: each durable
+ * event once and in order, each character of a message once. Its cursor is the id of whatever it saw last, delta or not, as in the
+ * official SDKs.
+ */
+export class StreamRecord {
+  cursor: string | null = null;
+  lastSequence: number | null = null;
+  readonly durable: SeenEvent[] = [];
+  /** Promises that were broken, in words. */
+  readonly problems: string[] = [];
+  deltas = 0;
+  /** Times a text was begun again after a connection from the id of an event in its middle. */
+  restarts = 0;
+  /** Messages whose deltas were compared with their final text. */
+  compared = 0;
+  #cursorIsDurable = false;
+  readonly #outputs = new Map<string, ShownText>();
+  #thinking: ShownText = { text: '', mayRestart: false };
+  readonly #over = new Set<string>();
+
+  take(event: SeenEvent): void {
+    this.cursor = event.id;
+    this.#cursorIsDurable = event.sequence !== undefined;
+    if (event.sequence === undefined) return this.#delta(event);
+    const expected = this.lastSequence === null ? event.sequence : this.lastSequence + 1;
+    if (event.sequence !== expected) this.problems.push(`event ${event.sequence} (${event.type}) came after ${this.lastSequence}`);
+    this.lastSequence = event.sequence;
+    this.durable.push(event);
+    this.#durable(event);
+  }
+
+  /** A new connection begins at the cursor. */
+  reconnected(): void {
+    if (!this.#cursorIsDurable) return;
+    for (const shown of [...this.#outputs.values(), this.#thinking]) if (shown.text !== '') shown.mayRestart = true;
+  }
+
+  #delta(event: SeenEvent): void {
+    this.deltas += 1;
+    const {
+      message_id: messageId,
+      delta,
+      offset,
+      accumulated,
+    } = event.data as {
+      message_id?: string;
+      delta: string;
+      offset: number;
+      accumulated?: string;
+    };
+    const shown = event.type === 'reason.thinking.delta' ? this.#thinking : this.#output(messageId ?? '');
+    const what = `${event.type} of ${messageId ?? 'thinking'} at ${offset}`;
+    if (!delta.isWellFormed()) this.problems.push(`${what} ends in half a character`);
+    if (messageId !== undefined && this.#over.has(messageId)) this.problems.push(`${what} came after the message was over`);
+    if (offset === 0 && shown.text !== '') {
+      if (shown.mayRestart) this.restarts += 1;
+      else this.problems.push(`${what} began again after ${shown.text.length} characters`);
+      shown.text = '';
+    }
+    if (offset !== shown.text.length) this.problems.push(`${what} came after ${shown.text.length} characters`);
+    shown.text += delta;
+    shown.mayRestart = false;
+    if (accumulated !== undefined && accumulated !== shown.text) this.problems.push(`${what}: accumulated is not what was shown`);
+  }
+
+  #output(messageId: string): ShownText {
+    const known = this.#outputs.get(messageId);
+    if (known !== undefined) return known;
+    const fresh = { text: '', mayRestart: false };
+    this.#outputs.set(messageId, fresh);
+    return fresh;
+  }
+
+  #durable(event: SeenEvent): void {
+    switch (event.type) {
+      case 'reason.recovered':
+        this.#outputs.clear();
+        this.#thinking = { text: '', mayRestart: false };
+        return;
+      case 'reason.thinking.started':
+        this.#thinking = { text: '', mayRestart: false };
+        return;
+      case 'reason.thinking.completed':
+        this.#compare('thinking', this.#thinking.text, String(event.data['thinking']));
+        this.#thinking = { text: '', mayRestart: false };
+        return;
+      case 'output.message.completed': {
+        const message = event.data['message'] as { id: string; content: { type: string; text?: string }[] };
+        const final = message.content.map((part) => (part.type === 'text' ? (part.text ?? '') : '')).join('');
+        this.#compare(message.id, this.#outputs.get(message.id)?.text ?? '', final);
+        this.#outputs.delete(message.id);
+        this.#over.add(message.id);
+        return;
+      }
+      default:
+        if (!TURN_ENDS.has(event.type)) return;
+        this.#outputs.clear();
+        this.#thinking = { text: '', mayRestart: false };
+    }
+  }
+
+  /** Whoever was shown a part must have been shown all, in the end. */
+  #compare(what: string, shown: string, final: string): void {
+    if (shown === '') return;
+    this.compared += 1;
+    if (shown !== final) this.problems.push(`${what} was shown as ${JSON.stringify(shown)} and is ${JSON.stringify(final)}`);
+  }
+}
