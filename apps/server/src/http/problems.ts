@@ -62,8 +62,11 @@ export function problemOf(error: PlatformError, instance: string): Problem {
 export function sendProblem(reply: FastifyReply, error: PlatformError): FastifyReply {
   const problem = problemOf(error, pathOf(reply.request.url));
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
-  // Serialised here: a route's response schemas say nothing about problems.
-  return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+  // As bytes: a route's response schemas say nothing about problems, and the media type has no charset.
+  return reply
+    .code(problem.status)
+    .type(PROBLEM_TYPE)
+    .send(Buffer.from(JSON.stringify(problem)));
 }
 
 /** Bytes that are no HTTP at all never become a request; they are answered on the socket. */

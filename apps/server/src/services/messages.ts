@@ -58,6 +58,7 @@ export function createMessageService({ db, turns, waiter }: MessageServiceDeps):
     return messages;
   };
   const post = async (scope: CallerScope, sessionId: Uuid, request: CreateMessage): Promise<Message> => {
+    checkImages(request);
     await checkControls(db, scope, request);
     return turns.postMessage(scope, postOf(sessionId, request));
   };
@@ -107,6 +108,13 @@ async function checkControls(db: Database, scope: CallerScope, request: CreateMe
   const field = 'controls.model_id';
   if (id === null) throw new PlatformError('malformed_id', 'Expected model_ and 32 hex digits.', { field });
   await requireModel(db, scope.orgId, id, field);
+}
+
+/** Images are uploaded elsewhere; none can be there before that exists. */
+function checkImages(request: CreateMessage): void {
+  const index = request.message.content.findIndex((part) => part.type === 'image_file');
+  if (index < 0) return;
+  throw new PlatformError('invalid_request', 'There is no such image.', { field: `message.content.${index}.image_id` });
 }
 
 function postOf(sessionId: Uuid, request: CreateMessage): PostMessage {

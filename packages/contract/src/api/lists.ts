@@ -19,8 +19,15 @@ export const PageQuery = z.object({
 });
 export type PageQuery = z.infer<typeof PageQuery>;
 
+/** Words to look for; PostgreSQL has no text with NUL. */
+export const SearchText = z
+  .string()
+  .max(1_000)
+  .refine((text) => !text.includes('\u0000'), 'Text must not hold NUL.')
+  .optional();
+
 export const SearchQuery = z.object({
-  search: z.string().max(1_000).optional(),
+  search: SearchText,
   include_archived: QueryFlag,
 });
 

@@ -1,4 +1,4 @@
-import { CapabilityView, pageLinks, PageQuery, paginated, searchTokens } from '@everruns/contract';
+import { CapabilityView, pageLinks, PageQuery, paginated, SearchText, searchTokens } from '@everruns/contract';
 import { z } from 'zod';
 import type { CapabilityService } from '../../services/capabilities.ts';
 import type { Api } from '../types.ts';
@@ -17,7 +17,7 @@ export function capabilityRoutes(app: Api, { capabilities, urlOf }: CapabilityRo
       schema: {
         tags,
         operationId: 'listCapabilities',
-        querystring: PageQuery.extend({ search: z.string().max(1_000).optional() }),
+        querystring: PageQuery.extend({ search: SearchText }),
         response: { 200: paginated(CapabilityView) },
       },
     },

@@ -3,6 +3,7 @@ import {
   CurrentUser,
   listOf,
   Organization,
+  SearchText,
   searchTokens,
   UpdateOrganization,
   UpdateUser,
@@ -40,7 +41,7 @@ export function organizationRoutes(app: Api, organizations: OrganizationService)
       schema: {
         tags,
         operationId: 'listUsers',
-        querystring: z.object({ search: z.string().max(1_000).optional() }),
+        querystring: z.object({ search: SearchText }),
         response: { 200: listOf(User) },
       },
     },

@@ -11,6 +11,7 @@ import {
   Session,
   SessionStats,
   SubmitToolResults,
+  SearchText,
   searchTokens,
   ToolResultsAccepted,
   Turn,
@@ -29,7 +30,7 @@ const aliases = configurationAliases;
 const params = idPath('session');
 /** The TypeScript SDK reads `sessions`, everybody else `data`. */
 const SessionList = paginated(Session).extend({ sessions: z.array(Session).describe('The same as data') });
-const ListQuery = PageQuery.extend({ search: z.string().max(1_000).optional(), agent_id: idParam('agent').optional() });
+const ListQuery = PageQuery.extend({ search: SearchText, agent_id: idParam('agent').optional() });
 
 export interface SessionRoutesDeps {
   sessions: SessionService;

@@ -3,6 +3,7 @@ import { builtInCapabilities } from '@everruns/capabilities';
 import { createIdSource } from '@everruns/contract';
 import { createVault, parseKek } from '@everruns/storage';
 import type { Database, Keyring } from '@everruns/storage';
+import type { CommitFeed } from '../../stream/port.ts';
 import type { FallbackKeys, Grade } from '../../services/model-resolution.ts';
 import { provisionAll } from '../../services/provisioning.ts';
 import type { TurnWaiter } from '../../services/messages.ts';
@@ -10,6 +11,7 @@ import { engineFixture } from '../../turns/testing/fixture.ts';
 import type { EngineFixture } from '../../turns/testing/fixture.ts';
 import { createApp } from '../app.ts';
 import type { AppSettings } from '../app.ts';
+import type { Authenticate } from '../authenticate.ts';
 import { authenticateAnyone } from '../authenticate.ts';
 import { pino } from 'pino';
 
@@ -47,6 +49,8 @@ export interface TestAppOptions {
   limits?: AppSettings['limits'];
   apiPrefix?: string;
   waiter?: TurnWaiter;
+  authenticate?: Authenticate;
+  feed?: Pick<CommitFeed, 'committed'>;
 }
 
 /** The real application on a socket, with a real engine and a real database; every response is checked against its schema. */
@@ -72,8 +76,8 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     capabilities: createCapabilityRegistry(builtInCapabilities),
     turns: engine.turns,
     waiter: options.waiter ?? neverEnding,
-    feed: { committed: () => undefined },
-    authenticate: authenticateAnyone,
+    feed: options.feed ?? { committed: () => undefined },
+    authenticate: options.authenticate ?? authenticateAnyone,
     noise: () => Math.floor(Math.random() * 2 ** 31),
     logger: pino({ level: 'silent' }),
   });
