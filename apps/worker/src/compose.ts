@@ -5,7 +5,7 @@ import type { OpenLink } from '@everruns/contract';
 import { builtinDrivers, createModelRegistry, loadDriverModules } from '@everruns/providers';
 import type { WorkerConfig } from './config.ts';
 import type { WorkerLog } from './log.ts';
-import { loadCapabilities } from './tools/load-capabilities.ts';
+import { loadCapabilities } from '@everruns/capabilities/load';
 import { createToolThreads, TOOL_MEMORY_MB, type ToolThreads } from './tools/tool-threads.ts';
 import { WORKER_VERSION } from './version.ts';
 import { startWorker, type RunningWorker } from './worker.ts';

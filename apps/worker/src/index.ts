@@ -7,6 +7,5 @@ export { linkTo } from './links/local-link.ts';
 export { createGrpcLink, type GrpcLinkOptions, type GrpcTls } from './links/grpc-link.ts';
 export { LinkRefused } from './links/link-refused.ts';
 export { NeverAttached } from './connection/connection.ts';
-export { loadCapabilities } from './tools/load-capabilities.ts';
 export { createToolThreads, TOOL_MEMORY_MB, type ToolThreads, type ToolThreadsOptions } from './tools/tool-threads.ts';
 export { WORKER_VERSION } from './version.ts';

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { executeTool, type ToolRequest } from '@everruns/agent/tools/execute-tool';
-import { loadCapabilities } from './load-capabilities.ts';
+import { loadCapabilities } from '@everruns/capabilities/load';
 import { takeOffer, type FromThread, type ThreadData, type ToThread } from './thread-protocol.ts';
 
 /** A tool thread: runs one call after the other for the worker's main thread, which may end it at any time. */
