@@ -14,6 +14,25 @@ export interface TurnTimes {
   firstDeltaMs: number | null;
 }
 
+/** A session's history is part of every prompt, so a load that never changes sessions would measure longer and longer prompts. */
+const TURNS_PER_SESSION = 20;
+
+/** Turns one after the other, in a new session every twenty turns; opening sessions is not part of any turn's time. */
+export function rotate(baseUrl: string): LoadSession {
+  let current: LoadSession | null = null;
+  let turns = 0;
+  return {
+    async turn() {
+      if (current === null || turns++ % TURNS_PER_SESSION === 0) {
+        current?.close();
+        current = await openSession(baseUrl);
+      }
+      return current.turn();
+    },
+    close: () => current?.close(),
+  };
+}
+
 const agent = new Agent({ keepAlive: true, maxSockets: 512 });
 
 export async function openSession(baseUrl: string, body: Record<string, unknown> = {}): Promise<LoadSession> {

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { StatementCounter } from './statements.ts';
 import { cpuSeconds, fdatasyncMs, percentile, startStack } from './stack.ts';
 import type { Stack } from './stack.ts';
-import { openSession } from './turn-client.ts';
+import { openSession, rotate } from './turn-client.ts';
 import type { LoadSession, TurnTimes } from './turn-client.ts';
 
 /** What a text-only turn may cost (one control plane, all processes together). */
@@ -45,7 +45,7 @@ async function warmUp(stack: Stack): Promise<void> {
 }
 
 async function throughput(stack: Stack, sessions: number, durationMs: number): Promise<string> {
-  const open = await Promise.all(Array.from({ length: sessions }, () => openSession(stack.url)));
+  const open = Array.from({ length: sessions }, () => rotate(stack.url));
   const until = performance.now() + durationMs;
   const cpu = { server: cpuSeconds(stack.server.pid), worker: cpuSeconds(stack.worker.pid), load: cpuSeconds(process.pid) };
   const started = performance.now();
