@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { finish, says } from '@everruns/testing/fake-model';
 import { agentMessage, userMessage } from '@everruns/testing/step-fixtures';
 import { ModelError, type ModelRegistry } from '../model.ts';
-import { echo, start, types } from '@everruns/testing/start-reason-step';
+import { start, types } from '@everruns/testing/start-reason-step';
 
 describe('an answer', () => {
   it('that is whole within 5 ms carries its start event along and streams nothing', async () => {

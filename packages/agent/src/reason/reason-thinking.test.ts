@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { finish, says } from '@everruns/testing/fake-model';
 import { agentMessage, toolResult, userMessage } from '@everruns/testing/step-fixtures';
-import { echo, start, types } from '@everruns/testing/start-reason-step';
+import { start, types } from '@everruns/testing/start-reason-step';
 
 describe('thinking', () => {
   it('is one episode of its blocks, with its own start, deltas and end, before the message', async () => {
