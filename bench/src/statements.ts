@@ -1,9 +1,16 @@
 import pg from 'pg';
 
-/** Statements and transactions that a piece of work costs, counted by PostgreSQL itself over all connections. */
+/**
+ * Statements and transactions that a piece of work costs, counted by PostgreSQL itself over all connections. A statement outside
+ * `begin` and `commit` is a transaction of its own, and an explicit one holds at least one statement, so the transactions are the statements
+ * less those that share one. (`pg_stat_database.xact_commit` lags by up to ten seconds per connection and cannot be told from housekeeping.)
+ */
 export interface Cost {
   statements: number;
+  /** At most so many; exact when no explicit transaction was begun. */
   transactions: number;
+  /** Explicit transactions among them. */
+  begun: number;
   byStatement: { query: string; calls: number }[];
 }
 
@@ -31,39 +38,26 @@ export class StatementCounter {
     const started = performance.now();
     const busy = await this.#measure(work);
     const share = (performance.now() - started) / idleMs;
+    const statements = busy.statements - idle.statements * share;
     return {
-      statements: busy.statements - idle.statements * share,
-      transactions: busy.transactions - idle.transactions * share,
+      statements,
+      transactions: statements,
+      begun: busy.begun - idle.begun * share,
       byStatement: busy.byStatement,
     };
   }
 
   async #measure(work: () => Promise<void>): Promise<Cost> {
-    await this.#settle();
     await this.#client.query('select pg_stat_statements_reset()');
-    const before = await this.#commits();
     await work();
-    await this.#settle();
-    const transactions = (await this.#commits()) - before;
     const { rows } = await this.#client.query<{ query: string; calls: string }>(
       `select query, sum(calls) as calls from pg_stat_statements s join pg_database d on d.oid = s.dbid and d.datname = current_database()
        where query not like '%pg_stat_%' group by query order by 2 desc`,
     );
     const byStatement = rows.filter((row) => !FRAME.test(row.query)).map((row) => ({ query: row.query, calls: Number(row.calls) }));
-    return { statements: byStatement.reduce((sum, row) => sum + row.calls, 0), transactions: transactions - 2, byStatement };
-  }
-
-  /** Back-ends report their commits with a delay of up to a second, and only when they are idle. */
-  async #settle(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, 1_200));
-    await this.#client.query('select pg_stat_clear_snapshot()');
-  }
-
-  async #commits(): Promise<number> {
-    const { rows } = await this.#client.query<{ n: string }>(
-      'select xact_commit as n from pg_stat_database where datname = current_database()',
-    );
-    return Number(rows[0]?.n);
+    const begun = rows.filter((row) => /^begin$/i.test(row.query)).reduce((sum, row) => sum + Number(row.calls), 0);
+    const statements = byStatement.reduce((sum, row) => sum + row.calls, 0);
+    return { statements, transactions: statements, begun, byStatement };
   }
 
   close(): Promise<void> {

@@ -84,7 +84,7 @@ async function reportCost(stack: Stack, turns: number): Promise<number> {
   const statements = cost.statements / turns;
   const transactions = cost.transactions / turns;
   console.log(
-    `per text turn: ${statements.toFixed(2)} statements (budget ${BUDGET.statements}), ${transactions.toFixed(2)} transactions (budget ${BUDGET.transactions})`,
+    `per text turn: ${statements.toFixed(2)} statements (budget ${BUDGET.statements}), ${transactions.toFixed(2)} transactions (budget ${BUDGET.transactions}), ${(cost.begun / turns).toFixed(2)} of them explicit`,
   );
   for (const row of cost.byStatement.filter((each) => each.calls >= turns / 10)) {
     console.log(`  ${(row.calls / turns).toFixed(2)}  ${row.query.replaceAll(/\s+/g, ' ').slice(0, 100)}`);
