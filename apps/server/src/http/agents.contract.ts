@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { testApp } from './testing/test-app.ts';
+import { textOf, rowsOf, testApp } from './testing/test-app.ts';
 import type { TestApp, Wire } from './testing/test-app.ts';
 
 let app: TestApp;
@@ -15,7 +15,7 @@ async function create(body: Record<string, unknown> = {}): Promise<Wire> {
   expect(answer.status, answer.text).toBe(201);
   return answer.json;
 }
-const path = (agent: Wire, suffix = ''): string => `/v1/agents/${String(agent['id'])}${suffix}`;
+const path = (agent: Wire, suffix = ''): string => `/v1/agents/${textOf(agent['id'])}${suffix}`;
 
 describe('an agent', () => {
   test('keeps everything that it was given', async () => {
@@ -70,15 +70,15 @@ describe('an agent', () => {
     const answers = await Promise.all(
       Array.from({ length: 8 }, () => app.call('POST', '/v1/agents', { name: 'raced', system_prompt: 'p' })),
     );
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 200, 200, 200, 201]);
+    expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 200, 200, 200, 200, 200, 200, 201]);
     expect(new Set(answers.map(({ json }) => json['id'])).size).toBe(1);
   });
 
   test('is archived, hidden, brought back, and really deleted only after it was archived', async () => {
     const agent = await create();
     const listed = async (query = ''): Promise<boolean> => {
-      const { json } = await app.call('GET', `/v1/agents?search=${String(agent['name'])}${query}`);
-      return (json['data'] as unknown as Wire[]).some(({ id }) => id === agent['id']);
+      const { json } = await app.call('GET', `/v1/agents?search=${textOf(agent['name'])}${query}`);
+      return rowsOf(json['data']).some(({ id }) => id === agent['id']);
     };
     expect((await app.call('DELETE', path(agent))).status).toBe(204);
     expect((await app.call('DELETE', path(agent))).status).toBe(204);
@@ -99,16 +99,16 @@ describe('an agent', () => {
     const agent = await create({ description: 'd' });
     const names = [];
     for (let i = 0; i < 2; i++) names.push((await app.call('POST', path(agent, '/copy'))).json);
-    expect(names.map((copy) => copy['name'])).toEqual([`${String(agent['name'])}-copy`, `${String(agent['name'])}-copy-2`]);
-    expect(names[0]).toMatchObject({ description: 'd', display_name: `${String(agent['name'])} (copy)` });
+    expect(names.map((copy) => copy['name'])).toEqual([`${textOf(agent['name'])}-copy`, `${textOf(agent['name'])}-copy-2`]);
+    expect(names[0]).toMatchObject({ description: 'd', display_name: `${textOf(agent['name'])} (copy)` });
   });
 
   test('tells whether a name is free', async () => {
     const agent = await create();
     const free = async (query: string): Promise<unknown> => (await app.call('GET', `/v1/agents/check-name?${query}`)).json['available'];
     expect(await free('name=nobody-has-this')).toBe(true);
-    expect(await free(`name=${String(agent['name'])}`)).toBe(false);
-    expect(await free(`name=${String(agent['name'])}&exclude_id=${String(agent['id'])}`)).toBe(true);
+    expect(await free(`name=${textOf(agent['name'])}`)).toBe(false);
+    expect(await free(`name=${textOf(agent['name'])}&exclude_id=${textOf(agent['id'])}`)).toBe(true);
   });
 });
 
@@ -137,7 +137,7 @@ test('pages are linked, and every agent is on exactly one', async () => {
   while (next !== undefined) {
     const { json } = await app.call('GET', next);
     expect(json).toMatchObject({ total: 7, limit: 3 });
-    seen.push(...(json['data'] as unknown as Wire[]).map((agent) => agent['name']));
+    seen.push(...rowsOf(json['data']).map((agent) => agent['name']));
     const url = json['next_url'] as unknown as string | undefined;
     next = url?.slice(`${app.url}/api`.length);
     if (url !== undefined) expect(url.startsWith(app.url)).toBe(true);
@@ -149,7 +149,7 @@ test('pages are linked, and every agent is on exactly one', async () => {
 test('a preview composes what a turn would, and says what is missing', async () => {
   const preview = await app.call('POST', '/v1/agents/preview', { system_prompt: 'Hello', capabilities: [{ ref: 'current_time' }] });
   expect(preview.json['system_prompt']).toContain('Hello');
-  expect((preview.json['tools'] as unknown as Wire[]).map((tool) => tool['name'])).toEqual(['get_current_time']);
+  expect(rowsOf(preview.json['tools']).map((tool) => tool['name'])).toEqual(['get_current_time']);
   expect(preview.json['findings']).toEqual([]);
   expect((await app.call('POST', '/v1/agents/preview', {})).json['findings']?.[0]).toMatchObject({ rule_id: 'prompt-empty' });
 });

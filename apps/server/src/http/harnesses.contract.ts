@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { testApp } from './testing/test-app.ts';
+import { textOf, rowsOf, testApp } from './testing/test-app.ts';
 import type { TestApp, Wire } from './testing/test-app.ts';
 
 let app: TestApp;
@@ -14,10 +14,10 @@ async function create(name: string, body: Record<string, unknown> = {}): Promise
   expect(answer.status, answer.text).toBe(201);
   return answer.json;
 }
-const path = (harness: Wire, suffix = ''): string => `/v1/harnesses/${String(harness['id'])}${suffix}`;
+const path = (harness: Wire, suffix = ''): string => `/v1/harnesses/${textOf(harness['id'])}${suffix}`;
 
 test('built-in harnesses come first, cannot be changed, and can be copied', async () => {
-  const list = (await app.call('GET', '/v1/harnesses')).json['data'] as unknown as Wire[];
+  const list = rowsOf((await app.call('GET', '/v1/harnesses')).json['data']);
   expect(list.map((harness) => [harness['name'], harness['is_built_in']])).toEqual([
     ['generic', true],
     ['base', true],
@@ -63,7 +63,7 @@ describe('parents', () => {
         app.call('PATCH', path(a), { parent_harness_id: b['id'] }),
         app.call('PATCH', path(b), { parent_harness_id: a['id'] }),
       ]);
-      expect(answers.map(({ status }) => status).sort()).toEqual([200, 400]);
+      expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 400]);
     }
   });
 
@@ -87,7 +87,7 @@ test('a preview shows the chain from the root', async () => {
   const preview = await app.call('POST', '/v1/harnesses/preview', { system_prompt: 'Leaf says.', parent_harness_id: root['id'] });
   expect(preview.json['system_prompt']).toContain('Root says.');
   expect(preview.json['system_prompt']).toContain('Leaf says.');
-  expect((preview.json['tools'] as unknown as Wire[]).map((tool) => tool['name'])).toEqual(['get_current_time']);
+  expect(rowsOf(preview.json['tools']).map((tool) => tool['name'])).toEqual(['get_current_time']);
 });
 
 test('counts say who uses it, and stats what that came to', async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ReasonInput, ReasonOutcome } from '@everruns/contract';
 import type { Task } from '@everruns/contract/generated/worker';
 import { answer, call, HandWorker } from '../turns/testing/fixture.ts';
-import { testApp } from './testing/test-app.ts';
+import { textOf, rowsOf, testApp } from './testing/test-app.ts';
 import type { TestApp, Wire } from './testing/test-app.ts';
 
 /**
@@ -84,13 +84,13 @@ describe('the TypeScript client', () => {
 
   test('reads lists by their old names', async () => {
     const session = await typescript('POST', '/sessions', {});
-    await typescript('POST', `/sessions/${String(session['id'])}/messages`, {
+    await typescript('POST', `/sessions/${textOf(session['id'])}/messages`, {
       message: { role: 'user', content: [{ type: 'text', text: 'hi' }] },
     });
     for (const [path, member, kind] of [
       ['/agents', 'agents', 'agent'],
       ['/sessions', 'sessions', 'session'],
-      [`/sessions/${String(session['id'])}/messages`, 'messages', 'message'],
+      [`/sessions/${textOf(session['id'])}/messages`, 'messages', 'message'],
     ] as const) {
       const list = await typescript('GET', path);
       expect(list[member], path).toEqual(list['data']);
@@ -101,7 +101,7 @@ describe('the TypeScript client', () => {
   test('posts a message in camelCase', async () => {
     const session = await typescript('POST', '/sessions', {});
     const models = await typescript('GET', '/models');
-    const message = await typescript('POST', `/sessions/${String(session['id'])}/messages`, {
+    const message = await typescript('POST', `/sessions/${textOf(session['id'])}/messages`, {
       message: { role: 'user', content: [{ type: 'text', text: 'hi' }] },
       controls: { modelId: models['data']?.[0]?.['id'], errorDisclosure: 'detailed' },
       externalActor: { actorId: 'U1', actorName: 'Ann', source: 'slack' },
@@ -113,7 +113,7 @@ describe('the TypeScript client', () => {
 
   test('sends no body at all where there is nothing to say', async () => {
     const session = await typescript('POST', '/sessions', {});
-    const path = `/sessions/${String(session['id'])}`;
+    const path = `/sessions/${textOf(session['id'])}`;
     expect(await typescript('POST', `${path}/cancel`)).toMatchObject({ status: 'no_op', message: expect.any(String) });
     await typescript('PUT', `${path}/pin`);
     expect((await typescript('GET', path))['is_pinned']).toBe(true);
@@ -130,7 +130,7 @@ describe('the TypeScript client', () => {
     const agent = (await (await fetch(`${app.url}/api/v1/agents/import`, { method: 'POST', headers, body })).json()) as Wire;
     insists('agent', agent);
     const text = await (
-      await fetch(`${app.url}/api/v1/agents/${String(agent['id'])}/export`, { headers: { Authorization: 'fake-key' } })
+      await fetch(`${app.url}/api/v1/agents/${textOf(agent['id'])}/export`, { headers: { Authorization: 'fake-key' } })
     ).text();
     expect(text).toContain('Tell the time.');
     expect((await fetch(`${app.url}/api/v1/agents/import`, { method: 'POST', headers, body: text })).status).toBe(200);
@@ -169,11 +169,11 @@ describe('the Python client', () => {
     insists('capability', (await python('GET', '/capabilities'))['data']?.[0]);
     insists('capability', await python('GET', '/capabilities/current_time'));
     const models = await python('GET', '/models');
-    for (const model of models['data'] as unknown as Wire[]) {
+    for (const model of rowsOf(models['data'])) {
       insists('model', model);
       for (const flag of ['enabled', 'healthy', 'is_favorite']) expect(model[flag]).toEqual(expect.any(Boolean));
     }
-    insists('model', await python('GET', `/models/${String(models['data']?.[0]?.['id'])}`));
+    insists('model', await python('GET', `/models/${textOf(models['data']?.[0]?.['id'])}`));
     const stats = await python('GET', '/agents/py-agent/stats');
     for (const counter of ['session_count', 'execution_count', 'total_session_duration_ms', 'total_input_tokens', 'total_cost_usd']) {
       expect(stats[counter]).toEqual(expect.any(Number));
@@ -186,7 +186,7 @@ describe('the Python client', () => {
 
   test('retries tool results on the words of the 409', async () => {
     const session = await python('POST', '/sessions', {});
-    const path = `/sessions/${String(session['id'])}/tool-results`;
+    const path = `/sessions/${textOf(session['id'])}/tool-results`;
     await expect(python('POST', path, { tool_results: [{ tool_call_id: 'x', result: 1 }] })).rejects.toThrow(
       'not waiting for tool results',
     );
@@ -195,9 +195,9 @@ describe('the Python client', () => {
 
 test('the Rust client sends null for nothing', async () => {
   const session = await typescript('POST', '/sessions', {});
-  expect(await rust('POST', `/sessions/${String(session['id'])}/cancel`)).toMatchObject({ status: 200 });
-  expect(await rust('PUT', `/sessions/${String(session['id'])}/pin`)).toMatchObject({ status: 204 });
-  expect(await rust('DELETE', `/sessions/${String(session['id'])}/pin`)).toMatchObject({ status: 204 });
+  expect(await rust('POST', `/sessions/${textOf(session['id'])}/cancel`)).toMatchObject({ status: 200 });
+  expect(await rust('PUT', `/sessions/${textOf(session['id'])}/pin`)).toMatchObject({ status: 204 });
+  expect(await rust('DELETE', `/sessions/${textOf(session['id'])}/pin`)).toMatchObject({ status: 204 });
   expect(await rust('POST', '/sessions')).toMatchObject({ status: 201 });
 });
 
@@ -214,7 +214,7 @@ async function reason(worker: HandWorker, sessionId: string, parts: Partial<Reas
 test('a client-side tool: the call is waited for, answered in snake_case, and the turn goes on', async () => {
   const tool = { name: 'pick_color', description: 'Asks the user', parameters: { type: 'object' } };
   const session = await typescript('POST', '/sessions', { tools: [tool] });
-  const id = String(session['id']);
+  const id = textOf(session['id']);
   const worker = new HandWorker(app.fixture.engine);
   try {
     await typescript('POST', `/sessions/${id}/messages`, { message: { role: 'user', content: [{ type: 'text', text: 'pick' }] } });

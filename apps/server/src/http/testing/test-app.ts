@@ -22,6 +22,18 @@ export interface Wire {
   readonly [member: string]: Wire;
 }
 
+/** The text that a member must be. */
+export function textOf(member: unknown): string {
+  if (typeof member !== 'string') throw new Error(`expected a text, received ${JSON.stringify(member)}`);
+  return member;
+}
+
+/** The list that a member must be. */
+export function rowsOf(member: unknown): Wire[] {
+  if (!Array.isArray(member)) throw new Error(`expected a list, received ${JSON.stringify(member)}`);
+  return member as Wire[];
+}
+
 export interface Answer {
   status: number;
   headers: Headers;
