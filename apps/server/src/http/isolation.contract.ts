@@ -1,0 +1,144 @@
+import { ANONYMOUS_USER_ID, createIdSource, DEFAULT_ORG_ID, fromPublicId, toPublicId } from '@everruns/contract';
+import { provisionOrganization } from '@everruns/storage';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { provisionPlan } from '../services/provisioning.ts';
+import { rowsOf, testApp, textOf } from './testing/test-app.ts';
+import type { Answer, TestApp, Wire } from './testing/test-app.ts';
+
+/** What belongs to another organization is not there: every route answers for it as it does for what never was. */
+const ids = createIdSource();
+const OTHER = ids.next();
+const AS_OTHER = { 'x-test-org': toPublicId('organization', OTHER) };
+const NEVER = 'e'.repeat(32);
+
+let app: TestApp;
+let mine: Record<'agent' | 'harness' | 'session' | 'provider' | 'model' | 'workspace' | 'turn', string>;
+
+beforeAll(async () => {
+  app = await testApp({
+    authenticate: (request) => {
+      const org = request.headers['x-test-org'];
+      return { orgId: typeof org === 'string' ? (fromPublicId('organization', org) as string) : DEFAULT_ORG_ID, userId: ANONYMOUS_USER_ID };
+    },
+  });
+  await app.db.run({ name: 'other_org', text: `insert into organizations (id, name) values ($1, 'Other')` }, [OTHER]);
+  await app.db.transaction((tx) => provisionOrganization(tx, provisionPlan(OTHER, 'dev')));
+  const made = async (path: string, body: unknown): Promise<Wire> => (await app.call('POST', path, body)).json;
+  const provider = await made('/v1/providers', { name: 'mine', provider_type: 'openai', api_key: 'sk-mine' });
+  const session = await made('/v1/sessions', { title: 'mine' });
+  await made(`/v1/sessions/${textOf(session['id'])}/messages`, { message: { content: [{ type: 'text', text: 'mine' }] } });
+  const turns = (await app.call('GET', `/v1/sessions/${textOf(session['id'])}/turns`)).json;
+  mine = {
+    agent: textOf((await made('/v1/agents', { name: 'mine', system_prompt: 'p' }))['id']),
+    harness: textOf((await made('/v1/harnesses', { name: 'mine' }))['id']),
+    session: textOf(session['id']),
+    provider: textOf(provider['id']),
+    model: textOf((await made(`/v1/providers/${textOf(provider['id'])}/models`, { model_id: 'mine', display_name: 'M' }))['id']),
+    workspace: textOf(session['workspace_id']),
+    turn: textOf(rowsOf(turns['data'])[0]?.['id']),
+  };
+});
+afterAll(() => app.close());
+
+const message = { message: { content: [{ type: 'text', text: 'x' }] } };
+const agent = { name: 'theirs', system_prompt: 'p' };
+/** `{kind}` stands for an id. Each is called with the id of the first organization and with one that never was. */
+const requests: [method: string, path: string, body?: Record<string, unknown>][] = [
+  ['GET', '/v1/agents/{agent}'],
+  ['PATCH', '/v1/agents/{agent}', { description: 'x' }],
+  ['DELETE', '/v1/agents/{agent}'],
+  ['POST', '/v1/agents/{agent}/delete'],
+  ['POST', '/v1/agents/{agent}/copy'],
+  ['GET', '/v1/agents/{agent}/export'],
+  ['GET', '/v1/agents/{agent}/stats'],
+  ['GET', '/v1/agents/mine'],
+  ['POST', '/v1/agents', { ...agent, harness_id: '{harness}' }],
+  ['POST', '/v1/agents', { ...agent, harness_name: 'mine' }],
+  ['POST', '/v1/agents', { ...agent, default_model_id: '{model}' }],
+  ['POST', '/v1/agents', { ...agent, model: '{model}' }],
+  ['GET', '/v1/harnesses/{harness}'],
+  ['GET', '/v1/harnesses/mine'],
+  ['PATCH', '/v1/harnesses/{harness}', { description: 'x' }],
+  ['DELETE', '/v1/harnesses/{harness}'],
+  ['POST', '/v1/harnesses/{harness}/delete'],
+  ['POST', '/v1/harnesses/{harness}/copy'],
+  ['GET', '/v1/harnesses/{harness}/stats'],
+  ['POST', '/v1/harnesses', { name: 'theirs', parent_harness_id: '{harness}' }],
+  ['POST', '/v1/harnesses', { name: 'theirs', default_model_id: '{model}' }],
+  ['POST', '/v1/harnesses/preview', { parent_harness_id: '{harness}' }],
+  ['GET', '/v1/sessions/{session}'],
+  ['PATCH', '/v1/sessions/{session}', { title: 'x' }],
+  ['DELETE', '/v1/sessions/{session}'],
+  ['POST', '/v1/sessions/{session}/cancel'],
+  ['PUT', '/v1/sessions/{session}/pin'],
+  ['DELETE', '/v1/sessions/{session}/pin'],
+  ['GET', '/v1/sessions/{session}/messages'],
+  ['POST', '/v1/sessions/{session}/messages', message],
+  ['POST', '/v1/sessions/{session}/messages?wait=true', message],
+  ['POST', '/v1/sessions/{session}/tool-results', { tool_results: [{ tool_call_id: 'x' }] }],
+  ['GET', '/v1/sessions/{session}/export'],
+  ['GET', '/v1/sessions/{session}/turns'],
+  ['GET', '/v1/sessions/{session}/turns/{turn}'],
+  ['POST', '/v1/sessions', { agent_id: '{agent}' }],
+  ['POST', '/v1/sessions', { harness_id: '{harness}' }],
+  ['POST', '/v1/sessions', { model_id: '{model}' }],
+  ['POST', '/v1/sessions', { workspace_id: '{workspace}' }],
+  ['POST', '/v1/sessions', { agent_name: 'mine' }],
+  ['GET', '/v1/providers/{provider}'],
+  ['PATCH', '/v1/providers/{provider}', { name: 'x' }],
+  ['DELETE', '/v1/providers/{provider}'],
+  ['POST', '/v1/providers/{provider}/sync-models'],
+  ['GET', '/v1/providers/{provider}/models'],
+  ['POST', '/v1/providers/{provider}/models', { model_id: 'x', display_name: 'x' }],
+  ['GET', '/v1/models/{model}'],
+  ['PATCH', '/v1/models/{model}', { display_name: 'x' }],
+  ['DELETE', '/v1/models/{model}'],
+];
+
+const filled = (text: string, idOf: (kind: keyof typeof mine) => string): string =>
+  text.replace(/\{(\w+)\}/g, (_all, kind: keyof typeof mine) => idOf(kind));
+const PREFIX = {
+  agent: 'agent',
+  harness: 'harness',
+  session: 'session',
+  provider: 'provider',
+  model: 'model',
+  workspace: 'wsp',
+  turn: 'turn',
+};
+
+/** The same but for what the request itself says: path and ids. */
+function comparable(answer: Answer, idOf: (kind: keyof typeof mine) => string): unknown {
+  let text = answer.text;
+  for (const kind of Object.keys(PREFIX) as (keyof typeof mine)[]) text = text.replaceAll(idOf(kind), `{${kind}}`);
+  return { status: answer.status, text };
+}
+
+test.each(requests)('%s %s %j', async (method, path, body) => {
+  const call = async (idOf: (kind: keyof typeof mine) => string): Promise<unknown> => {
+    const sent = body === undefined ? undefined : filled(JSON.stringify(body), idOf);
+    const headers = { ...AS_OTHER, ...(sent === undefined ? {} : { 'content-type': 'application/json' }) };
+    return comparable(await app.call(method, filled(path, idOf), sent, headers), idOf);
+  };
+  const before = await app.rowCounts();
+  const foreign = await call((kind) => mine[kind]);
+  expect(foreign).toEqual(await call((kind) => `${PREFIX[kind]}_${NEVER}`));
+  expect((foreign as { status: number }).status).toBeGreaterThanOrEqual(400);
+  expect(await app.rowCounts()).toEqual(before);
+});
+
+test('lists show nothing of it', async () => {
+  for (const path of ['/v1/agents', '/v1/sessions', '/v1/harnesses', '/v1/providers', '/v1/models']) {
+    const { text } = await app.call('GET', path, undefined, AS_OTHER);
+    for (const id of Object.values(mine)) expect(text).not.toContain(id);
+  }
+  expect((await app.call('GET', '/v1/sessions/stats', undefined, AS_OTHER)).json).toMatchObject({ total: 0 });
+  expect((await app.call('GET', '/v1/agents/check-name?name=mine', undefined, AS_OTHER)).json).toEqual({ available: true });
+});
+
+test('one id may be an agent of two organizations, each with its own', async () => {
+  const body = { id: mine.agent, name: 'same-id', system_prompt: 'theirs' };
+  expect((await app.call('POST', '/v1/agents', body, AS_OTHER)).status).toBe(201);
+  expect((await app.call('GET', `/v1/agents/${mine.agent}`)).json['system_prompt']).toBe('p');
+  expect((await app.call('GET', `/v1/agents/${mine.agent}`, undefined, AS_OTHER)).json['system_prompt']).toBe('theirs');
+});
