@@ -5,7 +5,7 @@ import { StartError } from './errors.ts';
 import { openHome, type Home } from './home.ts';
 import { requireFree } from './ports.ts';
 import { keepPostgres, type KeptPostgres } from './postgres/keep.ts';
-import { superviseChild, type SupervisedChild } from './processes/child.ts';
+import { superviseChild, type ChildSpec, type SupervisedChild } from './processes/child.ts';
 import { identify, type ProcessIdentity } from './processes/identity.ts';
 import { endOrphans, readRecords, writeRecords, type ProcessRecords } from './processes/records.ts';
 import { welcome } from './welcome.ts';
@@ -50,9 +50,14 @@ export async function startLocal(params: LocalParams): Promise<Runtime> {
     await endOrphans(await readRecords(home.path));
     await requireFree(config.http, 'HTTP');
     await requireFree(config.grpc, 'gRPC for workers');
-    const { server, worker } = startChildren(params, home, postgres);
-    children.push(server, worker);
+    const start = prepareChildren(params, home, postgres);
+    const server = start.server();
+    children.push(server);
     await untilHealthy(config.http, server, params.signal);
+    server.sustain();
+    const worker = start.worker(); // not before: two that load their code at once are both late
+    children.push(worker);
+    await start.recorded();
     for (const line of describe(config, home, postgres, performance.now() - started)) say(line);
     return {
       failed: postgres.lost,
@@ -80,11 +85,14 @@ async function startDatabase(home: Home, config: LocalConfig, say: (line: string
   });
 }
 
-function startChildren(
-  { config, env, entries, say }: LocalParams,
-  home: Home,
-  postgres: KeptPostgres,
-): Record<'server' | 'worker', SupervisedChild> {
+interface Starters {
+  server(): SupervisedChild;
+  worker(): SupervisedChild;
+  /** Resolves when the next start could find all that has been started. */
+  recorded(): Promise<void>;
+}
+
+function prepareChildren({ config, env, entries, say }: LocalParams, home: Home, postgres: KeptPostgres): Starters {
   const self = identify(process.pid) as ProcessIdentity;
   const records: ProcessRecords = { supervisor: self, children: {}, http: formatAddress(config.http), grpc: formatAddress(config.grpc) };
   let written = Promise.resolve();
@@ -98,9 +106,13 @@ function startChildren(
   const serverEnv = serverEnvironment({ env, config, secrets: home.secrets, databaseUrl: postgres.server.url(DATABASE) });
   const token = serverEnv.WORKER_GRPC_AUTH_TOKEN ?? '';
   const workerEnv = workerEnvironment({ env, grpcAddress: formatAddress(config.grpc), token, drainMs: config.drainMs });
-  const start = (name: 'server' | 'worker', childEnv: NodeJS.ProcessEnv, silenceMs: number) =>
-    superviseChild({ name, entry: entries[name], env: childEnv, logFile: join(home.logs, `${name}.log`), silenceMs }, { say, onProcess });
-  return { server: start('server', serverEnv, SERVER_SILENCE_MS), worker: start('worker', workerEnv, WORKER_SILENCE_MS) };
+  const start = (name: 'server' | 'worker', childEnv: NodeJS.ProcessEnv, rest: Pick<ChildSpec, 'silenceMs' | 'onTrial'>) =>
+    superviseChild({ name, entry: entries[name], env: childEnv, logFile: join(home.logs, `${name}.log`), ...rest }, { say, onProcess });
+  return {
+    server: () => start('server', serverEnv, { silenceMs: SERVER_SILENCE_MS, onTrial: true }),
+    worker: () => start('worker', workerEnv, { silenceMs: WORKER_SILENCE_MS }),
+    recorded: () => written,
+  };
 }
 
 /** A server that ends before it ever answered will not do better the next time: its cause is the answer. */

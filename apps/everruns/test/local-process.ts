@@ -76,6 +76,7 @@ export async function freePrefix(): Promise<number> {
   }
 }
 
+/** Undefined while it is being started again. */
 export function childPid(home: string, name: 'server' | 'worker'): number | undefined {
   const records = JSON.parse(readFileSync(join(home, 'processes.json'), 'utf8')) as ProcessRecords;
   return records.children[name]?.pid;

@@ -11,6 +11,8 @@ export interface ChildSpec {
   logFile: string;
   /** A child that has been silent for this long is killed and replaced; 0 leaves it alone. */
   silenceMs: number;
+  /** An end before `sustain()` is final: a process that has never worked will not do better the next time. */
+  onTrial?: boolean;
 }
 
 export interface ChildDeps {
@@ -24,6 +26,8 @@ export interface SupervisedChild {
   readonly pid: number | undefined;
   /** Resolves with the cause when the process ends for the first time. */
   readonly firstEnd: Promise<string>;
+  /** The trial is over: from now on an end is followed by a new start. */
+  sustain(): void;
   /** SIGTERM, then SIGKILL after `graceMs`. */
   stop(graceMs: number): Promise<void>;
   kill(): void;
@@ -36,7 +40,7 @@ const OUTPUT_MS = 200;
 export function superviseChild(spec: ChildSpec, deps: ChildDeps): SupervisedChild {
   const log = openLogSink(spec.logFile, (line) => deps.say(`${spec.name}: ${line}`));
   let current: ChildProcess | undefined;
-  let stopping = false;
+  let sustained = spec.onTrial !== true;
   let timer: NodeJS.Timeout | undefined;
   let state: RestartState = FIRST_START;
   const firstEnd = Promise.withResolvers<string>();
@@ -53,7 +57,7 @@ export function superviseChild(spec: ChildSpec, deps: ChildDeps): SupervisedChil
       deps.onProcess(spec.name, undefined);
       const cause = describeEnd(code, signal, log.takeCause());
       firstEnd.resolve(cause);
-      if (stopping) return;
+      if (!sustained) return;
       const next = nextRestart(state, performance.now() - started);
       state = next.state;
       deps.say(`The ${spec.name} ended (${cause}); it is started again in ${next.delayMs} ms.`);
@@ -67,9 +71,10 @@ export function superviseChild(spec: ChildSpec, deps: ChildDeps): SupervisedChil
       return current?.pid;
     },
     firstEnd: firstEnd.promise,
+    sustain: () => void (sustained = true),
     kill: () => void current?.kill('SIGKILL'),
     async stop(graceMs) {
-      stopping = true;
+      sustained = false;
       clearTimeout(timer);
       current?.kill('SIGTERM');
       const gone = () => current === undefined;

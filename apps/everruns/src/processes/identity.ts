@@ -15,7 +15,8 @@ export function identify(pid: number): ProcessIdentity | undefined {
 }
 
 export function isRunning({ pid, mark }: ProcessIdentity): boolean {
-  return startMark(pid) === mark;
+  const found = startMark(pid);
+  return found !== undefined && found === mark;
 }
 
 /** False for a zombie too: where nobody reaps (process 1 of many containers), `kill(pid, 0)` succeeds on one for ever. */
@@ -59,8 +60,9 @@ export async function waitUntilGone(gone: () => boolean, waitMs: number): Promis
   return true;
 }
 
-/** Sends a signal; a process that has gone meanwhile is what the caller wanted. */
+/** Sends a signal; a process that has gone meanwhile is what the caller wanted. Zero and below would mean whole groups, this process among them. */
 export function signal(pid: number, name: NodeJS.Signals): void {
+  if (!Number.isSafeInteger(pid) || pid <= 1) throw new Error(`${pid} is not the number of a process that may be signalled.`);
   try {
     process.kill(pid, name);
   } catch (error) {

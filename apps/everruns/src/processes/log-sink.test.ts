@@ -9,6 +9,9 @@ test.each([
   ['TypeError: x is not a function', 50, 'TypeError: x is not a function'],
   ['Error [ERR_X]: went wrong', 50, 'Error [ERR_X]: went wrong'],
   ['FATAL ERROR: Reached heap limit', 50, 'FATAL ERROR: Reached heap limit'],
+  ['The control plane cannot start: no module', 1, 'The control plane cannot start: no module'],
+  ['file:///app/main.ts:3', 0, 'file:///app/main.ts:3'],
+  ['Node.js v24.21.0', 0, 'Node.js v24.21.0'],
   ['    at main (file.ts:1:2)', 0, '    at main (file.ts:1:2)'],
 ])('%s has level %i', (line, level, text) => {
   expect(readLine(line)).toEqual({ level, text });

@@ -11,6 +11,8 @@ export interface LogSink {
 const MAX_BYTES = 20 * 1024 * 1024;
 const WARNING = 40;
 const ERROR = 50;
+/** Of text without a level, as programs write it before they have a logger. */
+const PLAIN = 1;
 
 /** A file that has grown large is put aside, so that two are kept at most. */
 export function openLogSink(file: string, show: (line: string) => void): LogSink {
@@ -19,6 +21,7 @@ export function openLogSink(file: string, show: (line: string) => void): LogSink
   stream.on('error', () => undefined); // a full disk must not end the processes whose output this is
   let rest = '';
   let cause: string | undefined;
+  let lastWords: string | undefined;
   return {
     write(chunk) {
       stream.write(chunk);
@@ -27,26 +30,28 @@ export function openLogSink(file: string, show: (line: string) => void): LogSink
       for (const line of lines) {
         const { level, text } = readLine(line);
         if (level >= ERROR) cause = text;
+        if (level === PLAIN) lastWords = text;
         if (level >= WARNING) show(text);
       }
     },
     takeCause() {
-      const taken = cause;
-      cause = undefined;
+      const taken = cause ?? lastWords;
+      cause = lastWords = undefined;
       return taken;
     },
     close: () => stream.end(),
   };
 }
 
-/** A structured line has a level of its own; of a crash's plain text only the line with the error's name counts. */
+/** A structured line has a level of its own; of a crash's plain text the line with the error's name counts most, and what is indented not at all. */
 export function readLine(line: string): { level: number; text: string } {
   try {
     const entry = JSON.parse(line) as { level?: number; msg?: string; err?: { message?: string } };
     const detail = entry.err?.message === undefined || entry.msg === entry.err.message ? '' : `: ${entry.err.message}`;
     return { level: entry.level ?? 0, text: `${entry.msg ?? line}${detail}` };
   } catch {
-    return { level: /^(?:Uncaught )?\w*(?:Error|Exception)\b.*:|^FATAL ERROR|^<--- Last/.test(line) ? ERROR : 0, text: line };
+    if (/^(?:Uncaught )?\w*(?:Error|Exception)\b.*:|^FATAL ERROR|^<--- Last/.test(line)) return { level: ERROR, text: line };
+    return { level: /^\s|^$|^Node\.js v|:\d+$/.test(line) ? 0 : PLAIN, text: line };
   }
 }
 
