@@ -24,7 +24,8 @@ $$;
 
 -- Id of a durable event: a UUIDv7 that carries the sequence (12 + 20 bits) and the session's tag (12 bits), so that it is a resume cursor
 -- by itself. The same layout as in packages/contract/src/event-id.ts; `noise` is any integer, of which 29 bits are used.
-create function event_id(at timestamptz, session_id uuid, seq int, noise int) returns uuid language sql immutable parallel safe as $$
+-- Stable, because extract() of a timestamptz is: declared immutable it could not be inlined, and would be parsed anew in every statement.
+create function event_id(at timestamptz, session_id uuid, seq int, noise int) returns uuid language sql stable parallel safe as $$
   select (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0')
     || '7' || lpad(to_hex(seq >> 20), 3, '0')
     || lpad(to_hex((-9223372036854775808)::bigint | ((seq & 1048575)::bigint << 42)
@@ -188,7 +189,7 @@ create table timers (
   breaker text,
   payload jsonb not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
-create index timers_due on timers (due_at);
+create index timers_due on timers (due_at) where breaker is null;
 create index timers_workflow on timers (workflow_id);
 create index timers_breaker on timers (breaker, due_at) where breaker is not null;
 
@@ -217,6 +218,7 @@ create table dead_letters (
   requeued_as uuid
 );
 create index dead_letters_recent on dead_letters (dead_at desc);
+create index dead_letters_workflow on dead_letters (workflow_id);
 
 create table circuit_breakers (
   key text primary key,

@@ -158,6 +158,7 @@ create table sessions (
 create index sessions_list on sessions (org_id, created_at desc, id desc) where deleted_at is null;
 create index sessions_agent on sessions (org_id, agent_id, created_at desc, id desc) where deleted_at is null;
 create index sessions_harness on sessions (org_id, harness_id) where deleted_at is null;
+create index sessions_deleted on sessions (deleted_at) where deleted_at is not null;
 
 create table session_pins (
   user_id uuid not null,

@@ -1,5 +1,6 @@
 import type { Pool, Uuid } from '@everruns/contract';
 import type { Queryable, Statement } from '../database.ts';
+import { GATES } from './timers.ts';
 
 /** What control-plane instances know of each other, and the one statement that runs when all is idle. */
 
@@ -8,19 +9,34 @@ const REGISTER: Statement = {
   text: `insert into instances (id, versions, address) values ($1, $2::jsonb, $3)`,
 };
 
+/**
+ * Everything is the end of an index: the earliest due time, the next holder of a lease. `engine_now()` is read once, in `clock`: compared
+ * with directly it would be evaluated for every row, and no index could be used.
+ */
 const BEAT: Statement = {
   name: 'instance_beat',
-  text: `with me as (update instances set beat = beat + 1, hint_no = $2 where id = $1 and lost_at is null returning id)
+  text: `with recursive me as (update instances set beat = beat + 1, hint_no = $2 where id = $1 and lost_at is null returning id),
+ ${GATES},
+ next as materialized (
+   select least(
+     (select min(t.due_at) from timers t where t.breaker is null),
+     (select min(f.due_at) from gates g, lateral (select t.due_at from timers t where t.breaker = g.key order by t.due_at limit 1) f where g.passes > 0)) as at),
+ holders(id) as (
+   (select l.instance_id from leases l order by l.instance_id limit 1)
+   union all
+   select (select l.instance_id from leases l where l.instance_id > k.id order by l.instance_id limit 1) from holders k where k.id is not null)
    select (select count(*)::int from me) as renewed,
      (select coalesce(jsonb_agg(jsonb_build_object('id', i.id, 'beat', i.beat, 'hint_no', i.hint_no, 'versions', i.versions)), '[]') from instances i
        where i.id <> $1 and i.lost_at is null) as peers,
-     exists (select 1 from timers where due_at <= engine_now()) as timers_due,
-     exists (select 1 from leases where deadline < engine_now()) as leases_overdue,
-     exists (select 1 from ready where start_by < engine_now()) as ready_overdue,
-     exists (select 1 from leases l where not exists (select 1 from instances i where i.id = l.instance_id and i.lost_at is null)) as leases_orphaned,
+     coalesce(next.at <= clock.now, false) as timers_due,
+     coalesce((select min(deadline) from leases) < clock.now, false) as leases_overdue,
+     coalesce((select min(start_by) from ready) < clock.now, false) as ready_overdue,
+     exists (select 1 from holders k where k.id is not null
+       and not exists (select 1 from instances i where i.id = k.id and i.lost_at is null)) as leases_orphaned,
      array(select distinct p.pool from (values ('reason'), ('tool')) p(pool) where exists (select 1 from ready r where r.pool = p.pool)) as ready_pools,
      array(select key from circuit_breakers where state <> 'closed') as breakers,
-     (select extract(epoch from min(due_at) - engine_now()) * 1000 from timers where due_at < engine_now() + interval '2500 milliseconds') as next_timer_ms`,
+     case when next.at < clock.now + interval '2500 milliseconds' then extract(epoch from next.at - clock.now) * 1000 end as next_timer_ms
+   from clock, next`,
 };
 
 const LOSE: Statement = {

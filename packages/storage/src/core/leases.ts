@@ -41,11 +41,16 @@ const OF_BOOT: Statement = {
 };
 const OVERDUE: Statement = {
   name: 'leases_overdue',
-  text: `select ${COLUMNS} from leases where deadline < engine_now() order by deadline limit $1`,
+  text: `select ${COLUMNS} from leases where deadline < (select engine_now()) order by deadline limit $1`,
 };
 const ORPHANED: Statement = {
   name: 'leases_orphaned',
-  text: `select ${COLUMNS} from leases l where not exists (select 1 from instances i where i.id = l.instance_id and i.lost_at is null) limit $1`,
+  text: `with recursive holders(id) as (
+   (select l.instance_id from leases l order by l.instance_id limit 1)
+   union all
+   select (select l.instance_id from leases l where l.instance_id > k.id order by l.instance_id limit 1) from holders k where k.id is not null)
+   select ${COLUMNS} from leases where instance_id = any(array(
+     select k.id from holders k where not exists (select 1 from instances i where i.id = k.id and i.lost_at is null))) order by instance_id limit $1`,
 };
 const OF_INSTANCE: Statement = { name: 'leases_of_instance', text: `select ${COLUMNS} from leases where instance_id = $1` };
 
@@ -137,7 +142,7 @@ export async function requeueLease(db: Queryable, command: RequeueCommand): Prom
 const UNCLAIMED: Statement = {
   name: 'ready_past_start_by',
   text: `select id as "taskId", org_id as "orgId", session_id as "sessionId", workflow_id as "workflowId", pool, step, call_id as "callId", effect, attempt, failures, payload
-    from ready where start_by < engine_now() order by start_by limit $1`,
+    from ready where start_by < (select engine_now()) order by start_by limit $1`,
 };
 
 export interface UnstartedTask {

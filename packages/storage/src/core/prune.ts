@@ -5,21 +5,22 @@ import type { Queryable, Statement } from '../database.ts';
 const WORKFLOWS: Statement = {
   name: 'prune_workflows',
   text: `with w as (
-     delete from workflows where id in (
-       select id from workflows w where ended_at < engine_now() - $1::int * interval '1 day'
-         and not exists (select 1 from dead_letters d where d.workflow_id = w.id)
-       order by ended_at limit $2 for update skip locked) returning id),
-   e as (delete from workflow_events using w where workflow_id = w.id),
-   c as (delete from tool_calls using w where workflow_id = w.id),
-   t as (delete from timers using w where workflow_id = w.id)
-   select count(*)::int as n from w`,
+     delete from workflows where id = any(array(
+       select id from workflows w where ended_at < (select engine_now()) - $1::int * interval '1 day'
+         and (select d.id from dead_letters d where d.workflow_id = w.id limit 1) is null
+       order by ended_at limit $2 for update skip locked)) returning id),
+   ids as materialized (select array(select id from w) as ids),
+   e as (delete from workflow_events using ids where workflow_id = any(ids.ids)),
+   c as (delete from tool_calls using ids where workflow_id = any(ids.ids)),
+   t as (delete from timers using ids where workflow_id = any(ids.ids))
+   select cardinality(ids)::int as n from ids`,
 };
 
 const DEAD_LETTERS: Statement = {
   name: 'prune_dead_letters',
   text: `with d as (
-     delete from dead_letters where id in (
-       select id from dead_letters where dead_at < engine_now() - $1::int * interval '1 day' order by dead_at limit $2 for update skip locked) returning id)
+     delete from dead_letters where id = any(array(
+       select id from dead_letters where dead_at < (select engine_now()) - $1::int * interval '1 day' order by dead_at limit $2 for update skip locked)) returning id)
    select count(*)::int as n from d`,
 };
 

@@ -1,17 +1,38 @@
 import type { Pool, Uuid } from '@everruns/contract';
 import type { Queryable, Statement } from '../database.ts';
 
+/**
+ * How many of the tasks that each circuit breaker parked may move: none while it is open or its probe is out, one when a probe is wanted, all
+ * when it has closed. For a `with recursive` list.
+ */
+export const GATES = `
+ clock as materialized (select engine_now() as now),
+ parked(key) as (
+   (select t.breaker from timers t where t.breaker is not null order by t.breaker limit 1)
+   union all
+   select (select t.breaker from timers t where t.breaker > k.key order by t.breaker limit 1) from parked k where k.key is not null),
+ gates as materialized (
+   select k.key, case
+       when b.state = 'open' and b.opened_at + interval '30 seconds' > clock.now then 0
+       when b.state = 'half_open' and (select l.token from leases l where l.token = b.probe_token limit 1) is not null then 0
+       when b.state in ('open', 'half_open') then 1
+       else 1000 end as passes
+   from parked k cross join clock left join circuit_breakers b on b.key = k.key where k.key is not null)`;
+
 const MOVE_TASKS: Statement = {
   name: 'move_due_tasks',
-  text: `with t as (
-   delete from timers where id in (
-     select t.id from timers t where t.due_at <= engine_now() and t.kind = 'task' and (t.breaker is null or (
-       not exists (select 1 from circuit_breakers b where b.key = t.breaker and (
-         (b.state = 'open' and b.opened_at + interval '30 seconds' > engine_now())
-         or (b.state = 'half_open' and exists (select 1 from leases l where l.token = b.probe_token))))
-       and (not exists (select 1 from circuit_breakers b where b.key = t.breaker and b.state <> 'closed')
-         or t.id = (select f.id from timers f where f.breaker = t.breaker and f.due_at <= engine_now() order by f.due_at, f.id limit 1))))
-     order by t.due_at limit $1 for update of t skip locked)
+  text: `with recursive ${GATES},
+ free as materialized (
+   select t.id from timers t where t.breaker is null and t.kind = 'task' and t.due_at <= (select now from clock)
+   order by t.due_at limit $1 for update skip locked),
+ passed as materialized (
+   select p.id from gates g, lateral (
+     select t.id from timers t where t.id = any(array(
+       select f.id from timers f where f.breaker = g.key and f.due_at <= (select now from clock) order by f.due_at, f.id limit least(g.passes, $1)))
+     for update skip locked) p
+   where g.passes > 0),
+ t as (
+   delete from timers where id = any(array(select id from free union all select id from passed))
    returning id, org_id, session_id, workflow_id, payload),
  r as (
    insert into ready (id, org_id, session_id, workflow_id, pool, priority, attempt, losses, failures, step, call_id, effect, payload, checkpoint)
@@ -23,7 +44,8 @@ const MOVE_TASKS: Statement = {
 
 const DUE_DEADLINES: Statement = {
   name: 'due_client_deadlines',
-  text: `select id, session_id, workflow_id, (payload->>'step')::int as step from timers where due_at <= engine_now() and kind = 'client_deadline' order by due_at limit $1`,
+  text: `select id, session_id, workflow_id, (payload->>'step')::int as step from timers
+    where breaker is null and kind = 'client_deadline' and due_at <= (select engine_now()) order by due_at limit $1`,
 };
 
 const DROP: Statement = { name: 'drop_timer', text: `delete from timers where id = $1` };

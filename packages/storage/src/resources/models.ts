@@ -42,6 +42,9 @@ const ASSIGNMENTS = FIELDS.split(', ')
 const COLUMNS = `m.id, m.provider_id, m.model_id, m.display_name, m.capabilities, m.enabled, m.is_favorite, m.source, m.stale, m.created_at,
   m.updated_at, p.name as provider_name, p.provider_type, p.status as provider_status, p.api_key_encrypted is not null as provider_key_set,
   p.base_url as provider_base_url`;
+/** What a written row is read back with. */
+const WRITTEN =
+  'm.id, m.provider_id, m.model_id, m.display_name, m.capabilities, m.enabled, m.is_favorite, m.source, m.stale, m.created_at, m.updated_at';
 const LIVE = 'm.org_id = $1 and m.deleted_at is null';
 const JOINED = `select ${COLUMNS} from models m join providers p on p.id = m.provider_id and p.org_id = m.org_id and p.deleted_at is null`;
 
@@ -59,10 +62,10 @@ const FIND_NAMED: Statement = {
 const INSERT: Statement = {
   name: 'model_insert',
   text: `with m as (
-      insert into models (id, org_id, ${FIELDS}, source)
+      insert into models as m (id, org_id, ${FIELDS}, source)
       select $1, $2, ${FIELDS}, $4 from jsonb_populate_record(null::models, $3) n
       where exists (select from providers where org_id = $2 and id = n.provider_id and deleted_at is null)
-      returning *)
+      returning ${WRITTEN})
     select ${COLUMNS} from m join providers p on p.id = m.provider_id`,
 };
 const UPDATE: Statement = {
@@ -72,7 +75,7 @@ const UPDATE: Statement = {
       from (select x.id as key, n.* from models x cross join lateral jsonb_populate_record(x, $3) n
         where x.org_id = $1 and x.id = $2 and x.deleted_at is null for update of x) n
       where m.id = n.key and exists (select from providers where org_id = $1 and id = n.provider_id and deleted_at is null)
-      returning m.*)
+      returning ${WRITTEN})
     select ${COLUMNS} from m join providers p on p.id = m.provider_id`,
 };
 const DELETE: Statement = {

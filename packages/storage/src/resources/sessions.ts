@@ -111,7 +111,7 @@ const UPDATE: Statement = {
       from h join sessions s on s.id = h.session_id cross join lateral jsonb_populate_record(s, $3) n
       where s.deleted_at is null for update of s
     ), renamed as materialized (
-      select * from n where title is not null and title is distinct from old_title
+      select id, seq, ts, title, old_title from n where title is not null and title is distinct from old_title
     ), u as (
       update sessions s set title = n.title, tags = n.tags, locale = n.locale, timezone = n.timezone, updated_at = n.ts from n where s.id = n.id
     ), e as (

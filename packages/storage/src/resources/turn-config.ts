@@ -46,7 +46,8 @@ const CANDIDATE = `jsonb_build_object('modelId', m.id, 'model', m.model_id, 'pro
 const LOAD: Statement = {
   name: 'load_turn_config',
   text: `with recursive s as materialized (
-    select * from sessions where id = $2 and org_id = $1 and deleted_at is null
+    select id, org_id, harness_id, agent_id, model_id, system_prompt, capabilities, tools, max_iterations, parallel_tool_calls, locale, timezone, hints
+    from sessions where id = $2 and org_id = $1 and deleted_at is null
   ), chain as (
     select 0 as depth, h.id, h.parent_harness_id, h.name, h.system_prompt, h.capabilities, h.parallel_tool_calls, h.embedder_metadata,
       h.default_model_id, h.status
@@ -56,7 +57,9 @@ const LOAD: Statement = {
       h.default_model_id, h.status
     from chain c join harnesses h on h.org_id = $1 and h.id = c.parent_harness_id where c.depth < 31
   ), a as materialized (
-    select a.* from s join agents a on a.org_id = s.org_id and a.id = s.agent_id
+    select a.id, a.name, a.display_name, a.description, a.status, a.default_model_id, a.system_prompt, a.capabilities, a.tools, a.max_iterations,
+      a.parallel_tool_calls
+    from s join agents a on a.org_id = s.org_id and a.id = s.agent_id
   ), wanted as (
     select 0 as rank, $3::uuid as id
     union all select 1, model_id from s

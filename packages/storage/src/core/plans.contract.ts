@@ -1,0 +1,123 @@
+import { testDatabase } from '@everruns/testing/postgres';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openDatabase } from '../database.ts';
+import { fillDatabase } from './testing/fill.ts';
+import { recordStatements, scansOf } from './testing/plans.ts';
+import type { Scan } from './testing/plans.ts';
+import { scalar, sql } from './testing/sql.ts';
+import { tourOfTheCore } from './testing/tour.ts';
+import { claim, completeReason, openSession, post } from './testing/turn-driver.ts';
+import { openWorld } from './testing/world.ts';
+import type { OwnedDatabase, World } from './testing/world.ts';
+
+let database: OwnedDatabase;
+let world: World;
+let statements: Map<string, string>;
+
+beforeAll(async () => {
+  database = await testDatabase();
+  world = await openWorld(database);
+  const recorded = recordStatements(world.db);
+  await tourOfTheCore(recorded.db, world.player);
+  statements = recorded.statements;
+  await world.reset();
+  await fillDatabase(world.db);
+});
+
+afterAll(() => world.close());
+
+/** One row per instance, provider or worker: reading all of it is the cheapest way. */
+const SMALL = new Set(['instances', 'circuit_breakers', 'workers']);
+
+/** Does the scan read the more the longer its table is? An index's end is fine when nothing has to be passed over to find it. */
+const isUnbounded = (scan: Scan): boolean =>
+  !SMALL.has(scan.relation) && scan.condition === null && (!scan.limited || scan.filter !== null || scan.node === 'Seq Scan');
+
+describe('R2: statements are prepared, generic, and bounded by an index', () => {
+  test('the tour runs every statement of a turn, a beat and a recovery', () => {
+    const expected = ['accept_message', 'claim_tasks', 'prompt_messages', 'append_in_step', 'complete_step', 'apply_plan', 'instance_beat'];
+    expect([...statements.keys()]).toEqual(expect.arrayContaining(expected));
+    expect(statements.size).toBeGreaterThan(35);
+  });
+
+  test('no plan reads a whole table or a whole index', async () => {
+    const unbounded: Record<string, Scan[]> = {};
+    for (const [name, text] of statements) {
+      const found = (await scansOf(world.db, text)).filter(isUnbounded);
+      if (found.length > 0) unbounded[name] = found;
+    }
+    expect(unbounded).toEqual({});
+  });
+
+  test.each([
+    ['a whole table', 'select type from events where ts < $1'],
+    ['a clock that is read for every row', 'select id from timers where breaker is null and due_at <= engine_now() order by due_at limit 10'],
+    ['a join that expects many rows', 'select s.status from session_heads s join (select id from sessions limit $1) x on x.id = s.session_id'],
+  ])('the check finds %s', async (_what, text) => {
+    expect((await scansOf(world.db, text)).filter(isUnbounded)).not.toEqual([]);
+  });
+
+  test('connections plan once and for all parameters', async () => {
+    const own = openDatabase({ ...database.settings, poolSize: 1 });
+    try {
+      for (let n = 0; n < 8; n++) {
+        const sessionId = await openSession(own, world.player);
+        await post(own, world.player, sessionId);
+      }
+      const [used] = await sql<{ generic: number; custom: number }>(
+        own,
+        `select generic_plans::int as generic, custom_plans::int as custom from pg_prepared_statements where name = 'accept_message'`,
+      );
+      expect(used).toEqual({ generic: 8, custom: 0 });
+      expect(await scalar(own, `select current_setting('plan_cache_mode')`)).toBe('force_generic_plan');
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('R13: what is written often stays small', () => {
+  test('heads have no index beside their key, and room for updates in their pages', async () => {
+    const indexes = await sql(world.db, `select indexname from pg_indexes where tablename = 'session_heads'`);
+    expect(indexes).toEqual([{ indexname: 'session_heads_pkey' }]);
+    expect(await scalar<string[]>(world.db, `select reloptions from pg_class where relname = 'session_heads'`)).toContain('fillfactor=50');
+  });
+
+  test.each(['session_heads', 'ready', 'leases', 'timers'])('%s is vacuumed by number of dead rows, at full speed', async (table) => {
+    const options = await scalar<string[]>(world.db, `select reloptions from pg_class where relname = $1`, [table]);
+    expect(options).toEqual(
+      expect.arrayContaining(['autovacuum_vacuum_scale_factor=0', 'autovacuum_vacuum_threshold=2000', 'autovacuum_vacuum_cost_delay=0']),
+    );
+  });
+
+  test('every update of a head is a HOT one', async () => {
+    const own = openDatabase({ ...database.settings, poolSize: 1 });
+    const counts = () =>
+      sql<{ all: number; hot: number }>(
+        own,
+        `select n_tup_upd::int as all, n_tup_hot_upd::int as hot from pg_stat_user_tables where relname = 'session_heads'`,
+      );
+    const flushed = async () => {
+      await sql(own, 'select pg_stat_force_next_flush()');
+      return (await counts())[0] ?? { all: 0, hot: 0 };
+    };
+    try {
+      await sql(own, 'delete from ready');
+      const sessionId = await openSession(own, world.player);
+      const before = await flushed();
+      for (let turn = 0; turn < 20; turn++) {
+        await post(own, world.player, sessionId);
+        for (const task of await claim(own, world.player, 'reason')) await completeReason(own, world.player, task);
+      }
+      const after = await flushed();
+      expect(after.all - before.all).toBe(60);
+      expect(after.hot - before.hot).toBe(60);
+    } finally {
+      await own.close();
+    }
+  });
+
+  test('a transaction that is left open is ended', async () => {
+    expect(await scalar(world.db, `select current_setting('idle_in_transaction_session_timeout')`)).toBe('10s');
+  });
+});

@@ -1,0 +1,65 @@
+import type { Queryable } from '../../database.ts';
+import { sql } from './sql.ts';
+
+/** A database that has been in use: large enough that a plan without an index would be slow, analyzed so that the planner knows. */
+
+export interface FillOptions {
+  sessions: number;
+  /** Tasks waiting, spread over `orgs` organizations. */
+  ready: number;
+  leases: number;
+  timers: number;
+  orgs: number;
+}
+
+export const FILL: FillOptions = { sessions: 4_000, ready: 20_000, leases: 3_000, timers: 10_000, orgs: 50 };
+
+const EVENTS_PER_SESSION = 12;
+
+export async function fillDatabase(db: Queryable, options: FillOptions = FILL): Promise<void> {
+  const { sessions, ready, leases, timers, orgs } = options;
+  const org = (n: string) => `('0bbbbbbb-0000-7000-8000-' || lpad(to_hex(${n} % ${orgs}), 12, '0'))::uuid`;
+  const session = (n: string) => `('0aaaaaaa-0000-7000-8000-' || lpad(to_hex(${n} % ${sessions}), 12, '0'))::uuid`;
+  const workflow = (n: string) => `('0ccccccc-0000-7000-8000-' || lpad(to_hex(${n}), 12, '0'))::uuid`;
+  const payload = `jsonb_build_object('options', jsonb_build_object('startToCloseMs', 300000), 'input', repeat('x', 400))`;
+  const types = `(array['input.message', 'turn.started', 'session.activated', 'reason.started', 'llm.generation', 'reason.completed',
+    'output.message.completed', 'act.started', 'tool.started', 'tool.completed', 'turn.completed', 'session.idled'])`;
+  for (const text of [
+    `insert into organizations (id, name) select ${org('n')}, 'filler' from generate_series(1, ${orgs}) n`,
+    `insert into sessions (id, org_id, harness_id, workspace_id, owner_user_id)
+       select ${session('n')}, ${org('n')}, uuidv7(), uuidv7(), uuidv7() from generate_series(1, ${sessions}) n`,
+    `insert into session_heads (session_id, org_id, last_seq, last_input_seq, turn_id, status)
+       select ${session('n')}, ${org('n')}, ${EVENTS_PER_SESSION}, 1, ${workflow('n')}, 'active' from generate_series(1, ${sessions}) n`,
+    `insert into events (session_id, seq, id, type, ts, context, data)
+       select ${session('n')}, seq, uuidv7(), ${types}[seq], now(), '{}', jsonb_build_object('text', repeat('x', 200))
+       from generate_series(1, ${sessions}) n, generate_series(1, ${EVENTS_PER_SESSION}) seq`,
+    `insert into message_keys (session_id, key, seq) select ${session('n')}, gen_random_uuid(), 1 from generate_series(1, ${sessions}) n`,
+    `insert into workflows (id, org_id, session_id, kind, version, status, state, revision, ended_at)
+       select ${workflow('n')}, ${org('n')}, ${session('n')}, 'turn', 1, case when n <= ${sessions} then 'running' else 'completed' end, '{"iteration": 1}', 1,
+         case when n <= ${sessions} then null else now() - n * interval '1 second' end
+       from generate_series(1, ${2 * sessions}) n`,
+    `insert into workflow_events (workflow_id, revision, n, type, token)
+       select ${workflow('n')}, r, 0, 'reason_completed', gen_random_uuid() from generate_series(1, ${2 * sessions}) n, generate_series(1, 2) r`,
+    `insert into tool_calls (workflow_id, step, call_id, position, side, effect, plan)
+       select ${workflow('n')}, 1, 'call_' || p, p, 'server', 'idempotent', '{}' from generate_series(1, ${sessions}) n, generate_series(1, 2) p`,
+    `insert into ready (id, org_id, session_id, workflow_id, pool, priority, step, payload, start_by)
+       select uuidv7(), ${org('n')}, ${session('n')}, ${workflow(`n % ${sessions}`)}, case when n % 3 = 0 then 'tool' else 'reason' end, 0, 1, ${payload},
+         case when n % 10 = 0 then now() + interval '1 hour' end from generate_series(1, ${ready}) n`,
+    `insert into instances (id, versions) select uuidv7(), '{}' from generate_series(1, 8)`,
+    `insert into leases (task_id, token, org_id, session_id, workflow_id, pool, priority, attempt, losses, failures, step, instance_id, worker_id, boot_id, attachment,
+         started_at, deadline, payload)
+       select uuidv7(), gen_random_uuid(), ${org('n')}, ${session('n')}, ${workflow('n')}, 'reason', 0, 1, 0, 0, 1, i.id, 'worker_' || n % 20,
+         ('0ddddddd-0000-7000-8000-' || lpad(to_hex(n % 20), 12, '0'))::uuid, ('0eeeeeee-0000-7000-8000-' || lpad(to_hex(n % 20), 12, '0'))::uuid,
+         now(), now() + interval '1 hour', ${payload}
+       from generate_series(1, ${leases}) n, lateral (select id from instances order by id offset n % 8 limit 1) i`,
+    `insert into timers (id, due_at, kind, org_id, session_id, workflow_id, breaker, payload)
+       select uuidv7(), now() + interval '1 hour' + n * interval '1 second', case when n % 5 = 0 then 'client_deadline' else 'task' end, ${org('n')}, ${session('n')},
+         ${workflow(`n % ${sessions}`)}, case when n % 7 = 0 then 'llm:busy' end, jsonb_build_object('pool', 'reason', 'step', 1)
+       from generate_series(1, ${timers}) n`,
+    `insert into dead_letters (id, org_id, session_id, workflow_id, pool, step, payload, attempts, error_history)
+       select uuidv7(), ${org('n')}, ${session('n')}, ${workflow('n')}, 'reason', 1, ${payload}, 5, '[]' from generate_series(1, 1000) n`,
+    'analyze',
+  ]) {
+    await sql(db, text);
+  }
+}
