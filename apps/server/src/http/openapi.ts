@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { ZodType } from 'zod';
 import { PROBLEM_TYPE } from './problems.ts';
 import type { Api } from './types.ts';
 
@@ -27,13 +28,42 @@ export async function documentRoutes(app: Api, { apiPrefix, version }: OpenApiOp
       security: [{ token: [] }],
     },
     transform: (document) => {
-      const transformed = jsonSchemaTransform(document);
-      const schema = transformed.schema as { response?: Record<string, unknown>; hide?: boolean } | undefined;
-      if (schema?.response !== undefined) schema.response = { ...schema.response, default: PROBLEM_RESPONSE };
-      return transformed;
+      const { zod, plain } = separated((document.schema ?? {}) as RouteSchema);
+      const transformed = jsonSchemaTransform({ ...document, schema: zod as typeof document.schema });
+      const schema = transformed.schema as RouteSchema & { hide?: boolean };
+      const response = { ...schema.response, ...plain.response };
+      const answers = Object.keys(response).length === 0 ? {} : { response: { ...response, default: PROBLEM_RESPONSE } };
+      return { ...transformed, schema: { ...schema, ...plain, ...answers } as typeof transformed.schema };
     },
     transformObject: (document) => tidy(jsonSchemaTransformObject(document)) as ReturnType<typeof jsonSchemaTransformObject>,
   });
+}
+
+interface RouteSchema {
+  [part: string]: unknown;
+  response?: Record<string, unknown>;
+}
+
+/** Routes of plugins may describe themselves in plain JSON Schema, which is what the document wants anyway. */
+function separated(schema: RouteSchema): { zod: RouteSchema; plain: RouteSchema } {
+  const zod: RouteSchema = { ...schema, response: {} };
+  const plain: RouteSchema = {};
+  for (const part of ['headers', 'querystring', 'body', 'params']) {
+    if (schema[part] === undefined || schema[part] instanceof ZodType) continue;
+    plain[part] = schema[part];
+    delete zod[part];
+  }
+  for (const [status, answer] of Object.entries(schema.response ?? {})) {
+    const target = isZodAnswer(answer) ? zod : plain;
+    target.response = { ...target.response, [status]: answer };
+  }
+  return { zod, plain };
+}
+
+function isZodAnswer(answer: unknown): boolean {
+  if (answer instanceof ZodType) return true;
+  const content = (answer as { content?: Record<string, { schema?: unknown }> }).content;
+  return content !== undefined && Object.values(content).every(({ schema }) => schema instanceof ZodType);
 }
 
 const COMPONENT = '#/components/schemas/';

@@ -109,7 +109,7 @@ export class HandWorker {
   readonly #waiting = new Set<() => void>();
 
   constructor(
-    engine: Engine,
+    engine: Pick<Engine, 'gateway'>,
     options: { workerId?: string; bootId?: Uuid; held?: { taskId: string; token: string }[]; tool?: number } = {},
   ) {
     this.workerId = options.workerId ?? `worker-${ids.random()}`;
@@ -132,7 +132,7 @@ export class HandWorker {
     });
   }
 
-  async #listen(engine: Engine): Promise<void> {
+  async #listen(engine: Pick<Engine, 'gateway'>): Promise<void> {
     for await (const message of engine.gateway.attach(this.#incoming, this.#abort.signal)) {
       this.#arrived.push(message);
       for (const wake of this.#waiting) wake();
