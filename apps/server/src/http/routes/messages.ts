@@ -54,7 +54,8 @@ export function messageRoutes(app: Api, { messages, sessions }: MessageRoutesDep
         return reply.code(message.delivery === 'duplicate' ? 200 : 201).send(message);
       }
       const gone = new AbortController();
-      request.raw.socket.once('close', () => gone.abort());
+      // Of the response, not of the socket: that one lives on for the next request.
+      reply.raw.once('close', () => gone.abort());
       const wait = { timeoutMs: request.query.timeout_ms, signal: gone.signal };
       const waited = await messages.postAndWait(request.scope, id, request.body, wait);
       return reply.code(waited.status === 'running' ? 202 : 200).send(waited);
