@@ -1,10 +1,5 @@
 import type { ProviderType } from '@everruns/contract';
 
-/**
- * The models that a fresh organization starts with: enough to run, the first of each provider is the one taken when nothing is chosen.
- * More are added by hand or by synchronisation. Names as the AI SDK provider packages openai 4.0.118, anthropic 4.0.105 and google 4.0.121
- * type them, 2026-11-21.
- */
 export interface SeededProvider {
   key: string;
   name: string;
@@ -14,6 +9,11 @@ export interface SeededProvider {
 
 const CHAT = ['chat', 'tools', 'vision'];
 
+/**
+ * The models that a fresh organization starts with: enough to run, the first of each provider is the one taken when nothing is chosen.
+ * More are added by hand or by synchronisation. Names as the AI SDK provider packages openai 4.0.118, anthropic 4.0.105 and google 4.0.121
+ * type them, 2026-11-21.
+ */
 export const SEEDED_PROVIDERS: readonly SeededProvider[] = [
   {
     key: 'openai',
