@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { ComposeParams, Composition } from './compose.ts';
 import { formatAddress, type LocalConfig } from './config.ts';
 import { openDevDirectory } from './dev-directory.ts';
 import { serverEnvironment } from './environment.ts';
@@ -11,8 +12,8 @@ import { welcome } from './welcome.ts';
 export interface DevParams {
   config: LocalConfig;
   env: NodeJS.ProcessEnv;
-  /** Starts server and worker in this process, with the environment that they would have as processes. */
-  compose: (env: NodeJS.ProcessEnv) => Promise<{ stop(): Promise<void> }>;
+  /** Starts server and worker in this process. */
+  compose: (params: ComposeParams) => Promise<Composition>;
   say: (line: string) => void;
 }
 
@@ -35,16 +36,14 @@ export async function startDevMode({ config, env, compose, say }: DevParams): Pr
     });
     release.push(() => postgres.stop());
     const { server } = postgres;
-    const composed = await compose({
-      ...serverEnvironment({ env, config, secrets: makeSecrets(), databaseUrl: server.url(DATABASE) }),
-      DEV_MODE: 'true',
-    });
+    const serverEnv = serverEnvironment({ env, config, secrets: makeSecrets(), databaseUrl: server.url(DATABASE) });
+    const composed = await compose({ config, env: { ...serverEnv, DEV_MODE: 'true' }, say });
     release.push(() => composed.stop());
     const psql = `psql -h ${server.socketDir} -p ${server.port} -U everruns ${DATABASE}`;
     const startMs = performance.now() - started;
     for (const line of welcome({ url: `http://${formatAddress(config.http)}`, grpcAddress: undefined, psql, home: undefined, startMs }))
       say(line);
-    return { failed: postgres.lost, stop, kill: () => undefined };
+    return { failed: Promise.race([postgres.lost, composed.failed]), stop, kill: () => undefined };
   } catch (error) {
     await stop();
     throw error;

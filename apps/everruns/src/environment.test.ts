@@ -11,6 +11,10 @@ test('common names of provider keys become fallback keys, given fallback keys wi
   });
 });
 
+test('an empty key is none', () => {
+  expect(fallbackKeys({ DEFAULT_OPENAI_API_KEY: '', OPENAI_API_KEY: 'a', ANTHROPIC_API_KEY: '' })).toEqual({ DEFAULT_OPENAI_API_KEY: 'a' });
+});
+
 test('the server gets the database, the keys and the addresses', () => {
   const env = { PATH: '/bin', DATABASE_URL: 'elsewhere', DATABASE_UNPOOLED_URL: 'elsewhere' };
   expect(serverEnvironment({ env, config: parseLocalConfig({}, '/'), secrets, databaseUrl: 'postgresql://here' })).toEqual({

@@ -18,7 +18,7 @@ const SERVER_ONLY = [
 export function fallbackKeys(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
     PROVIDER_KEYS.flatMap((name) => {
-      const value = env[`DEFAULT_${name}`] ?? env[name];
+      const value = [env[`DEFAULT_${name}`], env[name]].find((key) => key !== undefined && key !== '');
       return value === undefined ? [] : [[`DEFAULT_${name}`, value]];
     }),
   );

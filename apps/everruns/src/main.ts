@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { parseLocalConfig } from './config.ts';
+import { startDevMode } from './dev-mode.ts';
 import { startLocal } from './local.ts';
 import { runUntilStopped } from './run.ts';
 
@@ -13,6 +14,9 @@ const entries = {
 const code = await runUntilStopped(async (signal) => {
   const config = parseLocalConfig(process.env, ROOT);
   for (const warning of config.warnings) say(warning);
-  return startLocal({ config, env: process.env, entries, say, signal });
+  const params = { config, env: process.env, say };
+  if (!config.devMode) return startLocal({ ...params, entries, signal });
+  const { composeInProcess } = await import('./compose.ts'); // the supervisor of processes needs none of their code
+  return startDevMode({ ...params, compose: composeInProcess });
 }, say);
 process.exit(code);
