@@ -13,8 +13,9 @@ export class ResponseSink implements Sink {
     return this.#response.writableLength;
   }
 
+  /** The socket knows; the response itself does not when its writes were batched. */
   get needsDrain(): boolean {
-    return this.#response.writableNeedDrain;
+    return this.#response.socket?.writableNeedDrain === true;
   }
 
   write(chunk: Buffer): void {

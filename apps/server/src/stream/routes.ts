@@ -28,6 +28,7 @@ export function streamRoutes(deps: { pipeline: Pipeline; db: Queryable }): Fasti
   return async (app, options) => {
     // The queries have rules and codes of their own; the schemas are for the API document.
     app.setValidatorCompiler(() => (value: unknown) => ({ value }));
+    app.setSerializerCompiler(() => (data: unknown) => JSON.stringify(data));
     streamRoute(app, deps.pipeline, options);
     listRoute(app, deps.db, options);
     summaryRoute(app, deps.db, options);
@@ -65,9 +66,14 @@ function respond(prepared: PreparedStream, reply: FastifyReply): void {
   if (response.destroyed) return prepared.abandon(); // the client left while we looked
   reply.hijack();
   response.writeHead(200, { ...(reply.getHeaders() as OutgoingHttpHeaders), ...HEADERS });
+  const { socket } = response;
   const stream = prepared.open(new ResponseSink(response));
-  response.on('drain', () => stream.drained());
-  response.on('close', () => stream.closed());
+  const onDrain = (): void => stream.drained();
+  socket?.on('drain', onDrain);
+  response.on('close', () => {
+    socket?.off('drain', onDrain);
+    stream.closed();
+  });
   response.on('error', () => undefined); // `close` follows
 }
 

@@ -126,6 +126,7 @@ export class SseStream implements Watcher, WheelEntry {
     const now = this.#shop.nowMs();
     if (now >= this.#cycleAtMs) return this.close('connection_cycle');
     if (this.#sink.needsDrain && this.#takesNothing()) return this.#drop();
+    if (this.#full && !this.#sink.needsDrain) this.drained();
     if (now >= this.#heartbeatAtMs) this.#beat(now);
     this.#schedule();
   }
@@ -183,7 +184,7 @@ export class SseStream implements Watcher, WheelEntry {
 
   /** Checked before a frame is added, so one frame always passes. */
   #isFull(): boolean {
-    if (this.#sink.bufferedBytes <= this.#shop.clientBufferBytes || !this.#sink.needsDrain) return false;
+    if (this.#sink.bufferedBytes <= this.#shop.clientBufferBytes) return false;
     this.#full = true;
     this.#bufferedBefore = this.#sink.bufferedBytes;
     this.#schedule();
