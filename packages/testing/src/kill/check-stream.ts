@@ -1,3 +1,4 @@
+import type { DurableEvent } from '@everruns/contract';
 import type { Tally } from './check.ts';
 import type { RunRecord, StreamedEvent } from './record.ts';
 
@@ -18,7 +19,23 @@ export function checkStream({ log, stream }: RunRecord, tally: Tally): void {
   for (const event of log.filter((entry) => entry.sequence >= first && !sequences.has(entry.sequence))) {
     tally.missing('stream', `event ${event.sequence} (${event.type}) never came`);
   }
+  checkDelay(log, seen, tally);
   checkTexts(stream, tally);
+}
+
+/** No loss of anything may keep an event from its stream for longer than it takes to give a silent instance up. */
+const LATE_MS = 8_000;
+
+function checkDelay(log: DurableEvent[], seen: Frame[], tally: Tally): void {
+  const committedMs = new Map(log.map((event) => [event.sequence, Date.parse(event.ts)]));
+  const delays = seen.map(({ sequence, receivedMs, type }) => ({
+    sequence,
+    type,
+    delayMs: receivedMs - (committedMs.get(sequence ?? 0) ?? receivedMs),
+  }));
+  const latest = delays.reduce((worst, next) => (next.delayMs > worst.delayMs ? next : worst), { sequence: 0, type: '', delayMs: 0 });
+  if (latest.delayMs > LATE_MS)
+    tally.add('stream', `event ${latest.sequence} (${latest.type}) came ${latest.delayMs} ms after it was committed`);
 }
 
 /** The text of a message as an application puts it together: append each delta, start anew when the step was started anew. */

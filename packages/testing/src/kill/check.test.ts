@@ -4,6 +4,8 @@ import { checkRun } from './check.ts';
 import type { Verdict } from './check.ts';
 import type { RunRecord, StreamedEvent } from './record.ts';
 
+type Frame = Extract<StreamedEvent, { kind: 'event' }>;
+
 const AT = Date.parse('2030-01-01T00:00:00.000Z');
 
 function event(sequence: number, type: DurableEventType, turn: string | null, data: Record<string, unknown> = {}): DurableEvent {
@@ -192,6 +194,10 @@ describe('checkRun on the stream', () => {
     [
       'events out of order',
       withStream((stream) => [...stream.slice(0, 3), stream[4] as StreamedEvent, stream[3] as StreamedEvent, ...stream.slice(5)]),
+    ],
+    [
+      'an event that came long after it was committed',
+      withStream((stream) => stream.toSpliced(4, 1, { ...(stream[4] as Frame), receivedMs: AT + 60_000 })),
     ],
     ['text that came twice', insert(delta('all '), delta('all '), delta('done'))],
     ['text that never came', insert(delta('all '))],

@@ -106,12 +106,14 @@ function checkAcknowledged({ log, acknowledged, modelCalls }: RunRecord, tally: 
   if (acknowledged.cancel === 'cancelled' && !cancelled) tally.missing('acknowledged', 'the cancel is not in the log');
 }
 
-function checkOutcome({ log, expected, sessionStatus }: RunRecord, tally: Tally): void {
+function checkOutcome({ log, expected, sessionStatus, harm }: RunRecord, tally: Tally): void {
   const ends = log.filter((event) => ENDS.has(event.type));
   const [first, last] = [ends[0], ends.at(-1)];
-  if (first?.type !== expected.turnEnd)
+  // A model's answer that is cut off from outside in its middle ends the turn, as the contract says; the user is told.
+  const brokenOff = harm?.callCut === true && first?.type === 'turn.failed';
+  if (first?.type !== expected.turnEnd && !brokenOff)
     tally.add('outcome', `the turn ended with ${first?.type ?? 'nothing'}: ${JSON.stringify(first?.data ?? {})}`);
-  if (expected.finalText !== null && first !== undefined) {
+  if (expected.finalText !== null && first !== undefined && !brokenOff) {
     const text = lastText(log, first);
     if (text !== expected.finalText) tally.add('outcome', `the turn's last message is ${JSON.stringify(text)}`);
   }

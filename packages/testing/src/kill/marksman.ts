@@ -27,6 +27,9 @@ export const BACKGROUND_COMMITS: ReadonlySet<string> = new Set([
 const CLAIM = 'claim_tasks';
 /** After the answer has left the server: long enough for the worker to have it. */
 const ARRIVAL_MS = 15;
+const LAST_SHOT_MS = 100;
+/** Every scripted answer comes in more pieces than this. */
+const MID_PIECE = 2;
 const FORWARD = { send: 'forward', reply: 'forward' } as const;
 
 export interface MarksmanDeps {
@@ -46,6 +49,7 @@ export class Marksman {
   readonly #deps: MarksmanDeps;
   #watched: Watched | null = null;
   #shot: Shot | null = null;
+  #reachedAim = false;
 
   constructor(deps: MarksmanDeps) {
     this.#deps = deps;
@@ -57,11 +61,14 @@ export class Marksman {
   /** Counts from now on; with a shot, it is fired when its point is reached. */
   arm(shot: Shot | null): Watched {
     this.#shot = shot;
+    this.#reachedAim = false;
     this.#watched = { points: [], harm: null };
     return this.#watched;
   }
 
-  disarm(): void {
+  /** Ends the counting. A shot whose point was the last of the turn is still on its way. */
+  async disarm(): Promise<void> {
+    if (this.#reachedAim && this.#watched?.harm === null) await sleep(LAST_SHOT_MS);
     this.#watched = null;
     this.#shot = null;
   }
@@ -101,7 +108,9 @@ export class Marksman {
     const point = { kind, label, n: watched.points.filter(same).length + 1 };
     watched.points.push(point);
     const aim = this.#shot;
-    return watched.harm === null && aim !== null && same(aim.point) && aim.point.n === point.n ? aim.phase : null;
+    if (this.#reachedAim || aim === null || !same(aim.point) || aim.point.n !== point.n) return null;
+    this.#reachedAim = true;
+    return aim.phase;
   }
 
   #commitFate(phase: Phase, commit: WriteCommit, server: ClusterServer): CommitFate {
@@ -150,7 +159,7 @@ export class Marksman {
       fire();
       return { send: victim === 'worker' || victim === 'connection' ? 'drop' : 'forward', reply: 'forward' };
     }
-    if (phase === 'mid') return { ...FORWARD, passed: (pieces) => void (pieces === 3 && fire()) };
+    if (phase === 'mid') return { ...FORWARD, passed: (pieces) => void (pieces === MID_PIECE && fire()) };
     if (phase === 'after') return { ...FORWARD, answered: () => void sleep(ARRIVAL_MS).then(fire) };
     return {
       send: 'forward',

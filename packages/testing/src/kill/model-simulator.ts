@@ -98,10 +98,12 @@ async function stream(outgoing: ServerResponse, { model, answer, onFirstPiece }:
     send({ content: piece });
     if (at === 0) onFirstPiece();
   }
+  await sleep(answer.chunk_delay_ms ?? 0);
   const calls = answer.tool_calls ?? [];
   for (const [index, { id, name, arguments: given }] of calls.entries()) {
     send({ tool_calls: [{ index, id, type: 'function', function: { name, arguments: JSON.stringify(given) } }] });
   }
+  await sleep(answer.chunk_delay_ms ?? 0);
   send({}, calls.length > 0 ? 'tool_calls' : 'stop');
   const usage = { prompt_tokens: 10, completion_tokens: pieces.length + calls.length, total_tokens: 10 + pieces.length + calls.length };
   outgoing.write(

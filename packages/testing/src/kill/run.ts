@@ -38,12 +38,12 @@ export async function playWithStrike(
   const strikeOnce = async (stream: StreamCapture): Promise<void> => {
     watched.harm = await strike(stream);
   };
-  return play(stage, scenario, { arm: () => watched, disarm: () => undefined, shot: null, during: strikeOnce });
+  return play(stage, scenario, { arm: () => watched, disarm: async () => undefined, shot: null, during: strikeOnce });
 }
 
 interface Arming {
   arm: () => Watched;
-  disarm: () => void;
+  disarm: () => Promise<void>;
   shot: Shot | null;
   during?: (stream: StreamCapture) => Promise<void>;
 }
@@ -66,7 +66,7 @@ async function play(stage: Stage, scenario: Scenario, arming: Arming): Promise<R
       stream.first((event) => event.type === 'session.idled', turnWithinMs),
     ]);
   } finally {
-    arming.disarm();
+    await arming.disarm();
   }
   await stage.cluster.whenReady();
   await followUp({ moves, stream, turnWithinMs });
@@ -97,11 +97,10 @@ async function createSession({ api, modelId }: Stage, scenario: Scenario): Promi
 
 /** A message afterwards: the session must take it and answer. */
 async function followUp({ moves, stream, turnWithinMs }: { moves: Moves; stream: StreamCapture; turnWithinMs: number }): Promise<void> {
-  const before = stream.seen.length;
-  await moves.post(scriptText(FOLLOW_UP.text, { turns: [{ text: FOLLOW_UP.answer, delay_ms: 10 }] }));
-  const later = (event: { type: string; id: string }): boolean =>
-    event.type === 'session.idled' && stream.seen.findIndex((entry) => entry.kind === 'event' && entry.id === event.id) >= before;
-  await stream.first(later, turnWithinMs);
+  const id = await moves.post(scriptText(FOLLOW_UP.text, { turns: [{ text: FOLLOW_UP.answer, delay_ms: 10 }] }));
+  const input = await stream.first((event) => (event.data['message'] as { id?: string } | undefined)?.id === id, turnWithinMs);
+  const from = input?.sequence ?? Number.POSITIVE_INFINITY;
+  await stream.first((event) => event.type === 'session.idled' && (event.sequence ?? 0) > from, turnWithinMs);
 }
 
 /** The log once the stream has shown all of it; a stream that stays behind is judged as it is. */
@@ -125,6 +124,7 @@ function movesOf({ api, model, effects, turnWithinMs }: Stage, { session, stream
       const body = { message: { role: 'user', content: [{ type: 'text', text }] }, client_message_id: randomUUID() };
       const message = await api.must<{ id: string }>('POST', `${path}/messages`, body);
       acknowledged.messages.push({ id: message.id, text });
+      return message.id;
     },
     async cancel() {
       acknowledged.cancel = (await api.must<{ status: string }>('POST', `${path}/cancel`)).status;

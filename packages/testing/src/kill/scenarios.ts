@@ -10,7 +10,8 @@ export interface RunIds {
 
 /** What a scenario may do while its first turn runs. Each returns when the API has confirmed it. */
 export interface Moves {
-  post(text: string): Promise<void>;
+  /** Gives the message's id. */
+  post(text: string): Promise<string>;
   cancel(): Promise<void>;
   answer(callId: string, result: unknown): Promise<void>;
   /** Resolve when the named thing has happened for the first time. */
@@ -69,7 +70,7 @@ const CLIENT: Scenario = {
   name: 'client-tool',
   title: 'client-side tool',
   turns: ({ run }) => [
-    { delay_ms: 20, tool_calls: [{ id: `ask-${run}`, name: 'ask_the_client', arguments: { question: 'Which one?' } }] },
+    { ...STREAMED, tool_calls: [{ id: `ask-${run}`, name: 'ask_the_client', arguments: { question: 'Which one?' } }] },
     { text: CHOSEN, ...STREAMED },
   ],
   expect: ({ run }) => ({
@@ -110,7 +111,7 @@ const CANCEL: Scenario = {
   name: 'cancel',
   title: 'cancel in mid-tool',
   turns: (ids) => [
-    { delay_ms: 20, tool_calls: [effectCall(ids, 'test_effect_readonly', 'readonly', LONG_MS)] },
+    { ...STREAMED, tool_calls: [effectCall(ids, 'test_effect_readonly', 'readonly', LONG_MS)] },
     { text: 'This is never reached.' },
   ],
   expect: (ids) => ({ turnEnd: 'turn.cancelled', finalText: null, calls: [expectedCall(ids, 'readonly')] }),
