@@ -179,8 +179,9 @@ function streamPlugin(streams: Streams) {
 }
 
 function monitoringPlugin(db: Database, engine: Engine) {
-  return async (api: Api): Promise<void> => {
-    await api.register(durableRoutes, { db, workers: () => engine.workers(), requeue: (id) => engine.requeue(id) });
+  return (api: Api): Promise<void> => {
+    durableRoutes(api, { db, workers: () => engine.workers(), requeue: (id) => engine.requeue(id) });
+    return Promise.resolve();
   };
 }
 

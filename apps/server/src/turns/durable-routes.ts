@@ -1,7 +1,9 @@
-import type { FastifyPluginAsync } from 'fastify';
-import { isUuid, PlatformError } from '@everruns/contract';
+import { DeadLetterQuery, DeadLetters, DurableHealth, DurableWorkers } from '@everruns/contract';
+import type { DeadLetterEntry, DurableWorker } from '@everruns/contract';
 import { durableCounts, listDeadLetters, listWorkers } from '@everruns/storage';
 import type { Database, DeadLetter, WorkerRow } from '@everruns/storage';
+import { z } from 'zod';
+import type { Api } from '../http/types.ts';
 
 /** What operators look at (contract 2.19, the part that exists so far): health, workers, dead letters. */
 export interface DurableRouteOptions {
@@ -11,55 +13,56 @@ export interface DurableRouteOptions {
 }
 
 const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 100;
+const tags = ['Durable engine'];
 
-export const durableRoutes: FastifyPluginAsync<DurableRouteOptions> = (app, options) => {
-  app.get('/v1/durable/health', () => health(options));
-  app.get('/v1/durable/workers', async (request) => {
-    const { status } = request.query as { status?: string };
-    const rows = (await listWorkers(options.db)).filter((row) => status === undefined || row.status === status);
-    const live = new Map(options.workers().map((worker) => [worker.id, worker]));
-    const data = rows.map((row) => presentWorker(row, live.get(row.id)?.loopDelayMs));
-    return { data, summary: summaryOf(data), total: data.length };
-  });
-  app.get('/v1/durable/dlq', async (request) => {
-    const query = request.query as Record<string, string | undefined>;
-    const page = await listDeadLetters(options.db, {
-      workflowId: optionalUuid(query['workflow_id'], 'workflow_id'),
-      pool: query['activity_type'] ?? null,
-      offset: count(query['offset'], 'offset', 0),
-      limit: Math.min(100, count(query['limit'], 'limit', DEFAULT_LIMIT)),
-    });
-    return { data: page.data.map(presentDeadLetter), total: page.total };
-  });
-  app.post('/v1/durable/dlq/:id/retry', async (request, reply) => {
-    const { id } = request.params as { id: string };
-    if (!isUuid(id)) throw new PlatformError('malformed_id', 'A dead letter id is a UUID.', { field: 'id' });
-    const { taskId } = await options.requeue(id);
-    return reply.type('text/plain').send(taskId);
-  });
-  return Promise.resolve();
-};
-
-function optionalUuid(text: string | undefined, field: string): string | null {
-  if (text === undefined) return null;
-  if (!isUuid(text)) throw new PlatformError('malformed_id', `"${text}" is not a UUID.`, { field });
-  return text;
+export function durableRoutes(app: Api, options: DurableRouteOptions): void {
+  app.get('/v1/durable/health', { schema: { tags, operationId: 'getDurableHealth', response: { 200: DurableHealth } } }, () =>
+    health(options),
+  );
+  app.get(
+    '/v1/durable/workers',
+    {
+      schema: {
+        tags,
+        operationId: 'listDurableWorkers',
+        querystring: z.object({ status: z.enum(['running', 'draining', 'stopped']).optional() }),
+        response: { 200: DurableWorkers },
+      },
+    },
+    async (request) => {
+      const { status } = request.query;
+      const rows = (await listWorkers(options.db)).filter((row) => status === undefined || row.status === status);
+      const live = new Map(options.workers().map((worker) => [worker.id, worker]));
+      const data = rows.map((row) => presentWorker(row, live.get(row.id)?.loopDelayMs));
+      return { data, summary: summaryOf(data), total: data.length };
+    },
+  );
+  app.get(
+    '/v1/durable/dlq',
+    { schema: { tags, operationId: 'listDeadLetters', querystring: DeadLetterQuery, response: { 200: DeadLetters } } },
+    async (request) => {
+      const { workflow_id, activity_type, offset, limit } = request.query;
+      const page = await listDeadLetters(options.db, {
+        workflowId: workflow_id ?? null,
+        pool: activity_type ?? null,
+        offset: offset ?? 0,
+        limit: Math.min(MAX_LIMIT, limit ?? DEFAULT_LIMIT),
+      });
+      return { data: page.data.map(presentDeadLetter), total: page.total };
+    },
+  );
+  app.post(
+    '/v1/durable/dlq/:id/retry',
+    { schema: { tags, operationId: 'retryDeadLetter', params: z.object({ id: z.uuid() }), response: { 200: z.string() } } },
+    async (request, reply) => {
+      const { taskId } = await options.requeue(request.params.id);
+      return reply.type('text/plain').send(taskId);
+    },
+  );
 }
 
-function count(text: string | undefined, field: string, absent: number): number {
-  if (text === undefined) return absent;
-  const n = Number(text);
-  if (!Number.isInteger(n) || n < 0) throw new PlatformError('invalid_request', `${field} is a whole number of at least 0.`, { field });
-  return n;
-}
-
-interface PresentedWorker {
-  status: WorkerRow['status'];
-  max_concurrency: number;
-  current_load: number;
-}
-
-function presentWorker(row: WorkerRow, loopDelayMs: number | undefined) {
+function presentWorker(row: WorkerRow, loopDelayMs: number | undefined): DurableWorker {
   return {
     id: row.id,
     status: row.status,
@@ -76,7 +79,7 @@ function presentWorker(row: WorkerRow, loopDelayMs: number | undefined) {
   };
 }
 
-function summaryOf(workers: readonly PresentedWorker[]) {
+function summaryOf(workers: readonly DurableWorker[]): z.infer<typeof DurableWorkers>['summary'] {
   const of = (status: string): number => workers.filter((worker) => worker.status === status).length;
   return {
     active: of('running'),
@@ -87,7 +90,7 @@ function summaryOf(workers: readonly PresentedWorker[]) {
   };
 }
 
-async function health({ db }: DurableRouteOptions) {
+async function health({ db }: DurableRouteOptions): Promise<DurableHealth> {
   const [counts, rows] = await Promise.all([durableCounts(db), listWorkers(db)]);
   const workers = rows.map((row) => presentWorker(row, undefined));
   const summary = summaryOf(workers);
@@ -109,7 +112,7 @@ async function health({ db }: DurableRouteOptions) {
   };
 }
 
-function presentDeadLetter(letter: DeadLetter) {
+function presentDeadLetter(letter: DeadLetter): DeadLetterEntry {
   return {
     id: letter.id,
     original_task_id: letter.id,

@@ -8,3 +8,4 @@ export * from './capabilities.ts';
 export * from './providers.ts';
 export * from './organizations.ts';
 export * from './normalize.ts';
+export * from './durable.ts';
