@@ -14,7 +14,7 @@ const SETTLE_MS = 250;
  */
 export class Reconciler {
   readonly #ctx: EngineContext;
-  #running: Promise<void> | null = null;
+  #running = false;
   #again = false;
 
   constructor(ctx: EngineContext) {
@@ -23,8 +23,10 @@ export class Reconciler {
 
   request(): void {
     this.#again = true;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null;
+    if (this.#running) return;
+    this.#running = true;
+    void this.#run().finally(() => {
+      this.#running = false;
     });
   }
 
