@@ -57,17 +57,23 @@ describe('the id of an ephemeral event', () => {
   it('says what its stream had been served, and how far its text goes', () => {
     const offset = fc.integer({ min: 0, max: MAX_TEXT_OFFSET });
     fc.assert(
-      fc.property(uuid, sequence, offset, fc.constantFrom(...STREAMS), fc.integer({ min: 0, max: 31 }), (session, n, at, stream, tag) => {
-        const id = ephemeralEventId(session, AT_MS, { sequence: n, offset: at, stream, tag });
-        expect(parseEventId(id)).toEqual({
-          kind: 'ephemeral',
-          sequence: n,
-          sessionTag: sessionTag(session),
-          offset: at,
-          stream,
-          messageTag: tag,
-        });
-      }),
+      fc.property(
+        uuid,
+        sequence,
+        offset,
+        fc.tuple(fc.constantFrom(...STREAMS), fc.integer({ min: 0, max: 31 })),
+        (session, n, at, [stream, tag]) => {
+          const id = ephemeralEventId(session, AT_MS, { sequence: n, offset: at, stream, tag });
+          expect(parseEventId(id)).toEqual({
+            kind: 'ephemeral',
+            sequence: n,
+            sessionTag: sessionTag(session),
+            offset: at,
+            stream,
+            messageTag: tag,
+          });
+        },
+      ),
       RUNS,
     );
   });
