@@ -72,6 +72,11 @@ type Bind = (statement: Statement, values: readonly unknown[]) => pg.QueryConfig
 async function inTransaction<T>(pool: pg.Pool, bind: Bind, work: (tx: Queryable) => Promise<T>): Promise<T> {
   const client = await connected(pool);
   let broken: Error | undefined;
+  // Between two statements nobody else listens, and an error event without a listener ends the process.
+  const breaks = (error: Error): void => {
+    broken = error;
+  };
+  client.on('error', breaks);
   try {
     const begun = client.query('begin');
     begun.catch(() => undefined); // its failure fails the first statement too, which is awaited
@@ -87,6 +92,7 @@ async function inTransaction<T>(pool: pg.Pool, bind: Bind, work: (tx: Queryable)
     throw error;
   } finally {
     client.release(broken);
+    client.off('error', breaks);
   }
 }
 
