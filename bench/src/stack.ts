@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, open, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -25,6 +25,7 @@ const entryOf = (name: string): string => join(dirname(require.resolve(name)), '
 
 export async function startStack(options: { serverEnv?: Record<string, string> } = {}): Promise<Stack> {
   const home = await mkdtemp(join(tmpdir(), 'everruns-bench-'));
+  await chmod(home, 0o755); // PostgreSQL runs as another user when we are root
   const settings = { shared_preload_libraries: 'pg_stat_statements', shared_buffers: '256MB', max_wal_size: '4GB' };
   const postgres = await supervisePostgres(home, settings);
   await postgres.whenReady();
