@@ -22,6 +22,8 @@ export interface TextDelta {
 /** What the engine tells the streams after each commit, from memory; a hint, the table is the truth. */
 export interface CommitFeed {
   committed(sessionId: Uuid, events: readonly DurableEvent[]): void;
+  /** The reply to a write was lost, so nobody knows which events it left: streams look at the log. */
+  uncertain(sessionId: Uuid): void;
   delta(delta: TextDelta): void;
   /** Text of an output message that is still open, as far as this instance knows it; a cancel keeps it in the log. */
   openText(sessionId: Uuid, messageId: Uuid): string | null;

@@ -121,6 +121,10 @@ function createFeed({ bus, hub, relay, peers }: SyncDeps): CommitFeed {
       hub.committed(sessionId, events);
       tell(sessionId);
     },
+    uncertain(sessionId) {
+      hub.hinted([sessionId]);
+      tell(sessionId);
+    },
     delta(delta: TextDelta) {
       // Output of tools is not kept: nothing writes it yet.
       if (delta.stream === 'tool') return;

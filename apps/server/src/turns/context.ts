@@ -76,6 +76,22 @@ export function cancelLease(ctx: EngineContext, lease: Pick<DroppedLease, 'token
   }
 }
 
-export function repeat<T>(ctx: EngineContext, write: (attempt: number) => Promise<T>): Promise<T> {
-  return repeatUntilKnown(write, { signal: ctx.signal });
+/**
+ * Repeats a write until its outcome is known. When a reply was lost, the repetition only says that it is written: what it left in the session's
+ * log and queue has to be looked up, since nobody was told.
+ */
+export async function repeat<T>(ctx: EngineContext, write: (attempt: number) => Promise<T>, sessionId?: Uuid): Promise<T> {
+  let attempts = 0;
+  const result = await repeatUntilKnown(
+    (attempt) => {
+      attempts = attempt;
+      return write(attempt);
+    },
+    { signal: ctx.signal },
+  );
+  if (attempts > 0 && sessionId !== undefined) {
+    ctx.feed.uncertain(sessionId);
+    ctx.dispatcher.poke();
+  }
+  return result;
 }

@@ -368,7 +368,11 @@ export class Gateway implements WorkerGateway {
       context: record.pool === 'reason' ? inStepContext(state, event.type) : record.payload.context,
       data: event.data,
     }));
-    const result = await repeat(ctx, () => appendInStep(ctx.db, { sessionId: record.sessionId, taskId, token, n, events }));
+    const result = await repeat(
+      ctx,
+      () => appendInStep(ctx.db, { sessionId: record.sessionId, taskId, token, n, events }),
+      record.sessionId,
+    );
     if (result.verdict === 'lost' || result.verdict === 'ended') {
       attachment.send({ $case: 'appended', value: { token, n, verdict: result.verdict, sequences: [] } });
       cancelLease(ctx, { token }, result.verdict);

@@ -113,17 +113,21 @@ async function underLease(
   lease: Pick<HeldLease, 'sessionId' | 'workflowId' | 'taskId' | 'token'>,
   decide: (state: TurnState, workflow: WorkflowRow) => Verdict,
 ): Promise<void> {
-  await repeat(ctx, async () => {
-    let pools = new Set<'reason' | 'tool'>();
-    const applied = await underHead(ctx.db, { sessionId: lease.sessionId, orgId: null }, async (held) => {
-      const workflow = await liveWorkflow(held, lease.workflowId);
-      if (workflow === null || !workflow.leases.some((candidate) => candidate.token === lease.token)) return null;
-      const verdict = decide(workflow.state as TurnState, workflow);
-      pools = new Set(verdict.plan.tasks.map((task) => task.pool));
-      return held.apply(workflow.id, verdict.plan, { drop: verdict.drop });
-    });
-    if (applied !== null) announce(ctx, lease.sessionId, applied, pools);
-  });
+  await repeat(
+    ctx,
+    async () => {
+      let pools = new Set<'reason' | 'tool'>();
+      const applied = await underHead(ctx.db, { sessionId: lease.sessionId, orgId: null }, async (held) => {
+        const workflow = await liveWorkflow(held, lease.workflowId);
+        if (workflow === null || !workflow.leases.some((candidate) => candidate.token === lease.token)) return null;
+        const verdict = decide(workflow.state as TurnState, workflow);
+        pools = new Set(verdict.plan.tasks.map((task) => task.pool));
+        return held.apply(workflow.id, verdict.plan, { drop: verdict.drop });
+      });
+      if (applied !== null) announce(ctx, lease.sessionId, applied, pools);
+    },
+    lease.sessionId,
+  );
 }
 
 export async function liveWorkflow(held: HeldHead, workflowId: Uuid): Promise<WorkflowRow | null> {

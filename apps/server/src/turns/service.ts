@@ -45,13 +45,17 @@ async function postMessage(ctx: EngineContext, scope: Scope, post: PostMessage):
     { type: 'session.activated', context, data: { turn_id: toPublicId('turn', turnId), input_message_id: message.id } },
   ];
   const command = { orgId: scope.orgId, sessionId: post.sessionId, key, turnId, events, version: TURN_VERSION, ...start };
-  const result = await repeat(ctx, async (attempt): Promise<AcceptResult | StoredResult> => {
-    if (attempt > 0) {
-      const stored = await findRecentMessage(ctx.db, { orgId: scope.orgId, sessionId: post.sessionId, messageId });
-      if (stored !== null) return { verdict: 'stored', seq: stored.seq };
-    }
-    return acceptMessage(ctx.db, command);
-  });
+  const result = await repeat(
+    ctx,
+    async (attempt): Promise<AcceptResult | StoredResult> => {
+      if (attempt > 0) {
+        const stored = await findRecentMessage(ctx.db, { orgId: scope.orgId, sessionId: post.sessionId, messageId });
+        if (stored !== null) return { verdict: 'stored', seq: stored.seq };
+      }
+      return acceptMessage(ctx.db, command);
+    },
+    post.sessionId,
+  );
   const said = { ...message, session_id: toPublicId('session', post.sessionId) };
   switch (result.verdict) {
     case 'not_found':
@@ -111,17 +115,20 @@ interface AbandonInput {
 /** The session waits for its client: the message ends the wait. Whoever gets the head first wins; the other one is told. */
 async function abandonWait(ctx: EngineContext, scope: Scope, input: AbandonInput): Promise<Message> {
   const { post, message } = input;
-  const applied = await repeat(ctx, () =>
-    underHead(ctx.db, { sessionId: post.sessionId, orgId: scope.orgId }, async (held) => {
-      const workflow = await waitingWorkflow(held);
-      if (workflow === null) return 'moved_on' as const;
-      const state = workflow.state as TurnState;
-      const turn = toPublicId('turn', state.turn_id);
-      const context = { ...input.event.context, turn_id: turn, trace_id: turn };
-      const activated: EventDraft = { type: 'session.activated', context, data: { turn_id: turn, input_message_id: message.id } };
-      const plan = decideAbandon(state, openClientCalls(workflow), [{ ...input.event, context }, activated], decideContext(ctx));
-      return held.apply(workflow.id, plan);
-    }),
+  const applied = await repeat(
+    ctx,
+    () =>
+      underHead(ctx.db, { sessionId: post.sessionId, orgId: scope.orgId }, async (held) => {
+        const workflow = await waitingWorkflow(held);
+        if (workflow === null) return 'moved_on' as const;
+        const state = workflow.state as TurnState;
+        const turn = toPublicId('turn', state.turn_id);
+        const context = { ...input.event.context, turn_id: turn, trace_id: turn };
+        const activated: EventDraft = { type: 'session.activated', context, data: { turn_id: turn, input_message_id: message.id } };
+        const plan = decideAbandon(state, openClientCalls(workflow), [{ ...input.event, context }, activated], decideContext(ctx));
+        return held.apply(workflow.id, plan);
+      }),
+    post.sessionId,
   );
   if (applied === null) throw notFound();
   if (applied === 'moved_on') return postMessage(ctx, scope, post);
@@ -142,17 +149,20 @@ interface ToolResults {
 
 async function submitToolResults(ctx: EngineContext, scope: Scope, input: ToolResults): Promise<{ accepted: number; status: string }> {
   let pools = new Set<'reason' | 'tool'>();
-  const answer = await repeat(ctx, () =>
-    underHead(ctx.db, { sessionId: input.sessionId, orgId: scope.orgId }, async (held) => {
-      const workflow = await waitingWorkflow(held);
-      if (workflow === null) return repeatedResults(held, input.results);
-      const fresh = freshResults(workflow.calls, input.results);
-      if (fresh.length === 0) return { accepted: 0, status: 'waitingfortoolresults' };
-      const plan = decideClientResults(workflow.state as TurnState, openClientCalls(workflow), fresh, decideContext(ctx));
-      pools = new Set(plan.tasks.map((task) => task.pool));
-      const applied = await held.apply(workflow.id, plan);
-      return { accepted: fresh.length, status: plan.head === 'active' ? 'active' : 'waitingfortoolresults', applied };
-    }),
+  const answer = await repeat(
+    ctx,
+    () =>
+      underHead(ctx.db, { sessionId: input.sessionId, orgId: scope.orgId }, async (held) => {
+        const workflow = await waitingWorkflow(held);
+        if (workflow === null) return repeatedResults(held, input.results);
+        const fresh = freshResults(workflow.calls, input.results);
+        if (fresh.length === 0) return { accepted: 0, status: 'waitingfortoolresults' };
+        const plan = decideClientResults(workflow.state as TurnState, openClientCalls(workflow), fresh, decideContext(ctx));
+        pools = new Set(plan.tasks.map((task) => task.pool));
+        const applied = await held.apply(workflow.id, plan);
+        return { accepted: fresh.length, status: plan.head === 'active' ? 'active' : 'waitingfortoolresults', applied };
+      }),
+    input.sessionId,
   );
   if (answer === null) throw notFound();
   if ('applied' in answer) announce(ctx, input.sessionId, answer.applied, pools);
@@ -209,8 +219,10 @@ async function cancel(
   scope: Scope,
   input: { sessionId: Uuid; reason: string },
 ): Promise<{ status: 'cancelled' | 'no_op'; message: string }> {
-  const applied = await repeat(ctx, () =>
-    underHead(ctx.db, { sessionId: input.sessionId, orgId: scope.orgId }, (held) => cancelUnderHead(ctx, held, input.reason)),
+  const applied = await repeat(
+    ctx,
+    () => underHead(ctx.db, { sessionId: input.sessionId, orgId: scope.orgId }, (held) => cancelUnderHead(ctx, held, input.reason)),
+    input.sessionId,
   );
   if (applied === null) throw notFound();
   if (applied === 'no_op') return { status: 'no_op', message: 'No turn is running.' };

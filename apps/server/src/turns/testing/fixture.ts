@@ -42,6 +42,7 @@ export async function engineFixture(settings: Partial<EngineSettings> = {}): Pro
       streams: () => ({
         feed: {
           committed: (_session, written) => events.push(...written),
+          uncertain: () => undefined,
           delta: (delta) => deltas.push(delta),
           openText: () => null,
           deleted: () => undefined,
