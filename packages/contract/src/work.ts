@@ -155,8 +155,11 @@ export interface ReasonOutcome {
   replay?: { provider_type: string; parts: unknown[] };
   /** Hash of the system prompt and tools of the request, for `llm.generation`. */
   prompt_hash?: string;
-  /** Echo of the input: a control plane that adopted the lease knows neither the prompt nor the model from its own memory. */
-  answered: { seen: number; model: Omit<ResolvedModel, 'api_key' | 'options' | 'base_url' | 'problem'> };
+  /**
+   * Echo of the input: a control plane that adopted the lease knows neither the prompt nor the model from its own memory. `through` is the
+   * sequence of the prompt's newest message.
+   */
+  answered: { seen: number; through?: number; model: Omit<ResolvedModel, 'api_key' | 'options' | 'base_url' | 'problem'> };
   tools?: { name: string; description: string; display_name?: string; capability_id?: string }[];
   error?: StepError;
 }

@@ -282,3 +282,28 @@ describe('the summary', () => {
     expect((await summary(sessionId, { 'x-org': OTHER_ORG }))[0]).toBe(404);
   });
 });
+
+describe('llm.generation', () => {
+  it('is listed with the messages of its prompt when it is asked for, and with their range otherwise', async () => {
+    const id = await createLogSession(db);
+    const said = (text: string) => ({
+      message: { id: toPublicId('message', ids.random()), role: 'user', content: [{ type: 'text', text }] },
+    });
+    const written: DurableEvent[] = [];
+    const commit = async (draft: EventDraft): Promise<void> => void written.push(...(await commitEvents(db, id, [draft])));
+    await commit({ type: 'input.message', context: {}, data: said('first') });
+    const through = written[0]?.sequence as number;
+    await commit({ type: 'llm.generation', context: {}, data: { messages: [], messages_through_sequence: through, metadata: {} } });
+    await commit({ type: 'input.message', context: {}, data: said('second') });
+    const texts = async (query: string): Promise<string[]> => {
+      const { body } = await list(query, {}, id);
+      const generation = body.data.find((event) => event.type === 'llm.generation');
+      const messages = generation?.data['messages'] as { content: { text: string }[] }[];
+      return messages.flatMap((message) => message.content.map((part) => part.text));
+    };
+    expect(await texts('types=llm.generation')).toEqual(['first']);
+    expect(await texts('expand=true')).toEqual(['first']);
+    expect(await texts('')).toEqual([]);
+    expect(await texts('types=llm.generation&expand=false')).toEqual([]);
+  });
+});

@@ -5,6 +5,7 @@ import type { Uuid } from '@everruns/contract';
 import { summarizeEvents, sequenceRange } from '@everruns/storage';
 import type { Queryable } from '@everruns/storage';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { expandGenerations, wantsGenerations } from './expand-generations.ts';
 import { findEvents, listJson } from './list-events.ts';
 import { parseListRequest } from './list-request.ts';
 import type { Pipeline, PreparedStream } from './pipeline.ts';
@@ -84,7 +85,10 @@ function listRoute(app: FastifyInstance, db: Queryable, options: StreamRouteOpti
     async (request, reply) => {
       const { orgId } = await options.scopeOf(request);
       const sessionId = sessionOf(request);
-      const { pages, total } = await findEvents(db, { orgId, sessionId }, parseListRequest(sessionId, request.query as RawQuery));
+      const query = request.query as RawQuery;
+      const found = await findEvents(db, { orgId, sessionId }, parseListRequest(sessionId, query));
+      const { total } = found;
+      const pages = wantsGenerations(query) ? expandGenerations(db, { orgId, sessionId }, found.pages) : found.pages;
       if (total !== null) reply.header('x-total-count', total);
       return reply.type('application/json; charset=utf-8').send(Readable.from(listJson(pages)));
     },

@@ -38,6 +38,7 @@ export const ListQuery = z.object({
   tool_name: z.string().optional(),
   q: z.string().optional().describe('Words that all occur in the payload; at most 4096 bytes and 64 words'),
   order_desc: Flag.describe('Newest first'),
+  expand: Flag.describe('Fill the messages of `llm.generation` in; on when `types` names it'),
   ...TypeQuery,
 });
 

@@ -46,19 +46,23 @@ async function completeReason(
   options: { seatFor: SeatFor },
 ): Promise<CompletionAnswer> {
   const outcome: ReasonOutcome = { ...raw, calls: withUniqueIds(raw.calls) };
-  const model: ModelFacts = { ...outcome.answered.model, seen: outcome.answered.seen };
+  const { seen, through } = outcome.answered;
+  const model: ModelFacts = { ...outcome.answered.model, seen, ...(through === undefined ? {} : { through }) };
   const decision = decideReason(record.state as TurnState, outcome, model, decideContext(ctx));
   const steered = decision.steered === null ? null : eagerPlan(decision.steered, ctx, options.seatFor);
-  const result = await repeat(ctx, () =>
-    completeStep(ctx.db, {
-      sessionId: record.sessionId,
-      taskId: record.taskId,
-      token: record.token,
-      revision: record.revision,
-      seen: outcome.answered.seen,
-      plan: decision.plan,
-      steered: steered?.plan ?? null,
-    }),
+  const result = await repeat(
+    ctx,
+    () =>
+      completeStep(ctx.db, {
+        sessionId: record.sessionId,
+        taskId: record.taskId,
+        token: record.token,
+        revision: record.revision,
+        seen: outcome.answered.seen,
+        plan: decision.plan,
+        steered: steered?.plan ?? null,
+      }),
+    record.sessionId,
   );
   if (model.provider_id !== undefined) recordBreaker(ctx, record, outcome);
   return settle(ctx, record, result, { only: { plan: decision.plan, eager: null }, last: null, steered });
@@ -84,16 +88,19 @@ async function completeTool(
   const end = { status, duration_ms, ...(result === undefined ? {} : { result }), ...(error === undefined ? {} : { error }) };
   const decision = decideTool(state, { callId: record.callId as string, end, events, plans }, decideContext(ctx));
   const last = eagerPlan(decision.last, ctx, options.seatFor);
-  const answer = await repeat(ctx, () =>
-    completeStep(ctx.db, {
-      sessionId: record.sessionId,
-      taskId: record.taskId,
-      token: record.token,
-      revision: null,
-      seen: 0,
-      plan: decision.others,
-      last: last.plan,
-    }),
+  const answer = await repeat(
+    ctx,
+    () =>
+      completeStep(ctx.db, {
+        sessionId: record.sessionId,
+        taskId: record.taskId,
+        token: record.token,
+        revision: null,
+        seen: 0,
+        plan: decision.others,
+        last: last.plan,
+      }),
+    record.sessionId,
   );
   return settle(ctx, record, answer, { only: { plan: decision.others, eager: null }, last, steered: null });
 }

@@ -173,7 +173,7 @@ class ReasonStep {
 
   #common() {
     const { clock } = this.#deps;
-    const { seen, model } = this.#task.input;
+    const { seen, model, messages } = this.#task.input;
     const { text, thinking, firstTextAtMs, end } = this.#collector;
     const events = this.#output.finish();
     return {
@@ -183,6 +183,7 @@ class ReasonStep {
       max_iterations: this.agent?.maxIterations ?? DEFAULT_MAX_ITERATIONS,
       answered: {
         seen,
+        through: messages.reduce((newest, message) => Math.max(newest, message.sequence), 0),
         model: present({
           model_id: model.model_id,
           provider_id: model.provider_id,

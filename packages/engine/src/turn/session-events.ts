@@ -88,7 +88,7 @@ export function reasonCompleted(state: TurnState, outcome: ReasonOutcome): Event
 export function llmGeneration(state: TurnState, outcome: ReasonOutcome, model: ModelFacts): EventDraft {
   return draft('llm.generation', execContext(state, state.step.exec_id), {
     messages: [],
-    messages_through_sequence: model.seen,
+    messages_through_sequence: model.through ?? model.seen,
     ...(outcome.prompt_hash === undefined ? {} : { prompt_hash: outcome.prompt_hash }),
     ...(outcome.tools === undefined || outcome.tools.length === 0 ? {} : { tools: outcome.tools }),
     output: {
@@ -116,7 +116,9 @@ export interface ModelFacts {
   model_id?: Uuid;
   provider_id?: Uuid;
   provider_type: string;
+  /** Highest input sequence of the prompt, and the sequence of its newest message of any kind. */
   seen: number;
+  through?: number;
 }
 
 export function agentMessage(state: TurnState, outcome: ReasonOutcome, at: Clocked & { model: ModelFacts }): EventDraft {
