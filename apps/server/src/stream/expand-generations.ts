@@ -1,5 +1,5 @@
 import type { Message, Uuid } from '@everruns/contract';
-import { readMessages } from '@everruns/storage';
+import { readPrompt } from '@everruns/storage';
 import type { EventRow, Queryable } from '@everruns/storage';
 import { flag, many } from './stream-query.ts';
 import type { RawQuery } from './stream-query.ts';
@@ -17,7 +17,7 @@ const MAX_FILLED_UNITS = 32 * 1024 * 1024;
 
 export async function* expandGenerations(
   db: Queryable,
-  at: { orgId: Uuid; sessionId: Uuid },
+  at: { sessionId: Uuid },
   pages: AsyncIterable<EventRow[]>,
 ): AsyncGenerator<EventRow[]> {
   let messages: Message[] | null = null;
@@ -29,13 +29,19 @@ export async function* expandGenerations(
         page.push(row);
         continue;
       }
-      messages ??= (await readMessages(db, at)) ?? [];
+      messages ??= await promptMessages(db, at.sessionId);
       const json = fill(row.json, messages);
       filled += json.length;
       page.push({ ...row, json });
     }
     yield page;
   }
+}
+
+/** As the model got them, less what only the provider may see again. */
+async function promptMessages(db: Queryable, sessionId: Uuid): Promise<Message[]> {
+  const prompt = await readPrompt(db, sessionId);
+  return prompt.messages.map(({ replay: _replay, error_code: _code, ...message }) => message);
 }
 
 function fill(json: string, messages: readonly Message[]): string {

@@ -88,7 +88,7 @@ function listRoute(app: FastifyInstance, db: Queryable, options: StreamRouteOpti
       const query = request.query as RawQuery;
       const found = await findEvents(db, { orgId, sessionId }, parseListRequest(sessionId, query));
       const { total } = found;
-      const pages = wantsGenerations(query) ? expandGenerations(db, { orgId, sessionId }, found.pages) : found.pages;
+      const pages = wantsGenerations(query) ? expandGenerations(db, { sessionId }, found.pages) : found.pages;
       if (total !== null) reply.header('x-total-count', total);
       return reply.type('application/json; charset=utf-8').send(Readable.from(listJson(pages)));
     },
