@@ -79,7 +79,8 @@ export class StreamRecord {
     if (offset !== shown.text.length) this.problems.push(`${what} came after ${shown.text.length} characters`);
     shown.text += delta;
     shown.mayRestart = false;
-    if (accumulated !== undefined && accumulated !== shown.text) this.problems.push(`${what}: accumulated is not what was shown`);
+    if (accumulated !== undefined && accumulated !== shown.text)
+      this.problems.push(`${what}: accumulated is ${JSON.stringify(accumulated)}, shown was ${JSON.stringify(shown.text)}`);
   }
 
   #output(messageId: string): ShownText {

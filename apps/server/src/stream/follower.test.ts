@@ -181,7 +181,9 @@ describe('a stream that begins inside a message', () => {
   it('waits when this instance knows less than the client', () => {
     const stream = follower({ after: 5, open: openAt(5), shown: { stream: 'output', offset: 3 } });
     expect(stream.follow(live('He', 5), 'output')).toBeNull();
-    expect(frames(stream.accept(completed(6, 'Hello')))).toEqual(['3+lo', 'output.message.completed']);
+    stream.accept(entry(6, 'input.message'));
+    expect(stream.follow(live('He', 5), 'output')).toBeNull();
+    expect(frames(stream.accept(completed(7, 'Hello')))).toEqual(['3+lo', 'output.message.completed']);
   });
 
   it('gets the whole text when its cursor is an event', () => {

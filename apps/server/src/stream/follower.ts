@@ -95,12 +95,13 @@ export class Follower {
     const to = wholeCharacters(live.text);
     // After an event in the middle of a text the client's cursor is that event's id, which knows no offset: an empty delta gives it one.
     const renew = followed.offset > 0 && !followed.fresh;
-    if (to <= followed.offset && !renew) return null;
+    // This instance may know less than the client, who came from another one: then it waits.
+    if (to < followed.offset || (to === followed.offset && !renew)) return null;
     const spec = this.#spec(followed, {
       stream,
       turnId: live.turnId,
       text: live.text,
-      to: Math.max(to, followed.offset),
+      to,
       messageId: live.messageId,
       attempt: live.attempt,
     });

@@ -1,7 +1,6 @@
 import { createLocalExchange } from '@everruns/bus';
 import type { Hint, HintTransport } from '@everruns/bus';
 import type { Uuid } from '@everruns/contract';
-import { toPublicId } from '@everruns/contract';
 import { StreamRecord } from '@everruns/testing/stream-record';
 import type { SeenEvent } from '@everruns/testing/stream-record';
 import { Pipeline } from '../pipeline.ts';
@@ -10,7 +9,8 @@ import type { Peers } from '../port.ts';
 import type { Sink } from '../sse-stream.ts';
 import { parseStreamRequest } from '../stream-request.ts';
 import { MemoryLog, MemoryTextTable } from './memory-log.ts';
-import type { Draft } from './memory-log.ts';
+import { TurnWriter } from './turn-writer.ts';
+import type { Relay, WriterWorld } from './turn-writer.ts';
 import { Chance, VirtualTime } from './virtual-time.ts';
 
 /** Several instances, workers that write, and clients that come and go, in virtual time. */
@@ -40,7 +40,7 @@ class SimulatedInstance implements Peers {
   constructor(world: Simulation, id: Uuid) {
     this.world = world;
     this.instanceId = id;
-    const pause = () => world.time.sleep(world.chance.next() * 4);
+    const pause = () => world.time.sleep(world.chance.next() * (world.chance.is(0.05) ? 400 : 4));
     this.pipeline = new Pipeline({
       log: world.log.reader(pause),
       texts: world.texts.table(pause),
@@ -249,11 +249,36 @@ export class Simulation {
     for (const id of sessions) this.log.create(id);
     for (let n = 0; n < this.#options.clients; n++) this.clients.push(new SimulatedClient(this, this.chance.pick(sessions)));
     let open = sessions.length;
-    for (const id of sessions) void writeSession(this, id, this.#options.turns).then(() => void open--);
+    for (const id of sessions) void this.#write(id).then(() => void open--);
     this.#disasters(() => open > 0);
     for (let guard = 0; open > 0 && guard < 2_000; guard++) await this.time.run(this.time.nowMs() + 250);
     for (const client of this.clients) client.settle();
     await this.time.run(this.time.nowMs() + 15_000);
+  }
+
+  async #write(sessionId: Uuid): Promise<void> {
+    for (let n = 0; n < this.#options.turns; n++) {
+      await this.time.sleep(this.chance.next() * 800);
+      await new TurnWriter(this.#writerWorld(), sessionId).write();
+    }
+  }
+
+  #writerWorld(): WriterWorld {
+    const relayOf = (instance: SimulatedInstance): Relay => {
+      return {
+        isAlive: () => instance.alive,
+        committed: (id, events) => instance.pipeline.sync.feed.committed(id, events),
+        delta: (delta) => instance.pipeline.sync.feed.delta(delta),
+      };
+    };
+    return {
+      chance: this.chance,
+      sleep: (ms) => this.time.sleep(ms),
+      later: (ms, work) => void this.time.after(ms, work),
+      uuid: () => this.uuid(),
+      commit: (sessionId, drafts) => Promise.resolve(this.log.commit(sessionId, drafts)),
+      relay: () => relayOf(this.chance.pick(this.living())),
+    };
   }
 
   #startInstance(): void {
@@ -274,172 +299,5 @@ export class Simulation {
     victim.alive = false;
     for (const client of this.clients) client.cutFrom(victim);
     this.#startInstance();
-  }
-}
-
-const CHARACTERS = ['a', 'b', ' ', 'ü', '🙂', '"', '\\', '\n', '界'];
-
-/** Whoever writes a session's turns: the engine's commits, told to the instance where they happen, and a worker's text. */
-async function writeSession(world: Simulation, sessionId: Uuid, turns: number): Promise<void> {
-  for (let n = 0; n < turns; n++) {
-    await world.time.sleep(world.chance.next() * 800);
-    await new TurnWriter(world, sessionId).write();
-  }
-}
-
-interface WrittenText {
-  stream: 'output' | 'thinking';
-  messageId: Uuid;
-  attempt: number;
-  started: number;
-  text: string;
-}
-
-class TurnWriter {
-  readonly #world: Simulation;
-  readonly #sessionId: Uuid;
-  readonly #turnId: Uuid;
-  #relay: SimulatedInstance;
-
-  constructor(world: Simulation, sessionId: Uuid) {
-    this.#world = world;
-    this.#sessionId = sessionId;
-    this.#turnId = world.uuid();
-    this.#relay = world.chance.pick(world.living());
-  }
-
-  async write(): Promise<void> {
-    const { chance, time } = this.#world;
-    this.#commit(['input.message', {}], ['turn.started', {}], ['session.activated', {}]);
-    for (let step = chance.int(1, 3); step > 0; step--) {
-      await time.sleep(chance.next() * 60);
-      if (!(await this.#step())) return;
-    }
-    this.#commit(['turn.completed', {}], ['session.idled', {}]);
-  }
-
-  #commit(...events: [Draft['type'], Record<string, unknown>][]): number {
-    const { log, chance } = this.#world;
-    const context = { turn_id: toPublicId('turn', this.#turnId) };
-    const written = log.commit(
-      this.#sessionId,
-      events.map(([type, data]) => ({ type, data, context })),
-    );
-    const at = this.#relay.alive && chance.is(0.7) ? this.#relay : chance.pick(this.#world.living());
-    // Told soon after the commit, not always in order, and never by an instance that died in between.
-    this.#later(chance.next() * 2, () => at.alive && at.pipeline.sync.feed.committed(this.#sessionId, written));
-    return (written[0] as { sequence: number }).sequence;
-  }
-
-  #later(delayMs: number, work: () => void): void {
-    this.#world.time.after(delayMs, work);
-  }
-
-  /** False when the turn was cancelled in the middle. */
-  async #step(): Promise<boolean> {
-    const { chance } = this.#world;
-    const messageId = this.#world.uuid();
-    this.#commit(['reason.started', { attempt: 1 }]);
-    for (let attempt = 1; ; attempt++) {
-      const outcome = await this.#attempt(messageId, attempt);
-      if (outcome === 'done') break;
-      if (outcome === 'cancelled') return false;
-      await this.#world.time.sleep(chance.next() * 400);
-      this.#commit(['reason.recovered', { attempt: attempt + 1, mode: 'restart', accumulated_len: 0 }]);
-      this.#relay = chance.pick(this.#world.living());
-    }
-    if (chance.is(0.4)) this.#commit(['act.started', {}], ['tool.started', {}]);
-    if (chance.is(0.4)) this.#commit(['tool.completed', {}], ['act.completed', {}]);
-    return true;
-  }
-
-  async #attempt(messageId: Uuid, attempt: number): Promise<'done' | 'lost' | 'cancelled'> {
-    const { chance } = this.#world;
-    if (chance.is(0.5)) {
-      const started = this.#commit(['reason.thinking.started', {}]);
-      const thinking = this.#text();
-      const end = await this.#stream({ stream: 'thinking', messageId, attempt, started, text: thinking });
-      if (end !== 'done') return end;
-      this.#commit(['reason.thinking.completed', { thinking }]);
-    }
-    const text = this.#text();
-    const publicId = toPublicId('message', messageId);
-    const message = {
-      id: publicId,
-      role: 'agent',
-      content: [
-        { type: 'text', text },
-        { type: 'tool_call', id: 'x', name: 'y', arguments: {} },
-      ],
-    };
-    const completed = [
-      ['reason.completed', {}],
-      ['output.message.completed', { message }],
-    ] as [Draft['type'], Record<string, unknown>][];
-    if (chance.is(0.15)) {
-      this.#commit(['output.message.started', { message_id: publicId }], ...completed);
-      return 'done';
-    }
-    const started = this.#commit(['output.message.started', { message_id: publicId }]);
-    const end = await this.#stream({ stream: 'output', messageId, attempt, started, text });
-    if (end === 'done') this.#commit(...completed);
-    return end;
-  }
-
-  #text(): string {
-    return Array.from({ length: this.#world.chance.int(1, 60) }, () => this.#world.chance.pick(CHARACTERS)).join('');
-  }
-
-  async #stream(what: WrittenText): Promise<'done' | 'lost' | 'cancelled'> {
-    const { chance, time } = this.#world;
-    const { text } = what;
-    for (let offset = 0; offset < text.length;) {
-      const piece = text.slice(offset, offset + chance.int(1, 9));
-      this.#delta(what, offset, piece);
-      offset += piece.length;
-      await time.sleep(chance.next() * 40);
-      if (chance.is(0.05)) this.#commit(['input.message', {}]);
-      if (!this.#relay.alive || chance.is(0.02)) {
-        // The worker attaches elsewhere and writes what it has again.
-        this.#relay = chance.pick(this.#world.living());
-        this.#delta(what, 0, text.slice(0, offset));
-      }
-      if (chance.is(0.02)) {
-        this.#commit(['turn.cancelled', {}], ['session.idled', {}]);
-        return 'cancelled';
-      }
-      if (chance.is(0.03)) {
-        this.#zombie(what, offset);
-        return 'lost';
-      }
-    }
-    return 'done';
-  }
-
-  /** A worker that lost its lease goes on for a while. */
-  #zombie(what: WrittenText, from: number): void {
-    const relay = this.#relay;
-    const turn = this.#world.chance.next() * 500;
-    for (let offset = from; offset < what.text.length; offset += 5) {
-      this.#later(turn + offset, () => this.#send(relay, what, { offset, text: what.text.slice(offset, offset + 5) }));
-    }
-  }
-
-  #delta(what: WrittenText, offset: number, text: string): void {
-    const relay = this.#relay;
-    this.#later(0.5, () => this.#send(relay, what, { offset, text }));
-  }
-
-  #send(relay: SimulatedInstance, what: WrittenText, piece: { offset: number; text: string }): void {
-    if (!relay.alive) return;
-    relay.pipeline.sync.feed.delta({
-      sessionId: this.#sessionId,
-      turnId: this.#turnId,
-      messageId: what.messageId,
-      attempt: what.attempt,
-      stream: what.stream,
-      startedSequence: what.started,
-      ...piece,
-    });
   }
 }

@@ -29,14 +29,20 @@ export class VirtualTime {
 
   /** Does all that is due until `untilMs`, and lets every promise settle in between. */
   async run(untilMs: number): Promise<void> {
+    await settle();
     for (let next = this.#queue[0]; next !== undefined && next.atMs <= untilMs; next = this.#queue[0]) {
       this.#queue.shift();
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
       next.work();
-      await new Promise((resolve) => setImmediate(resolve));
+      await settle();
     }
     this.#nowMs = untilMs;
   }
+}
+
+/** Lets every promise that can go on do so. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 function isLater(entry: { atMs: number; order: number } | undefined, than: { atMs: number; order: number }): boolean {
