@@ -11,7 +11,22 @@ import { leasesOfInstance, requeueLease } from './leases.ts';
 import { appendInStep } from './step.ts';
 import { openTransaction, untilBlocked } from './testing/locks.ts';
 import { scalar, sql } from './testing/sql.ts';
-import { applyUnderHead, call, cancel, claim, claimOne, completeReason, completeTool, decideContext, logTypes, openCalls, post, readLog, reasonCommand, runningTurn } from './testing/turn-driver.ts';
+import {
+  applyUnderHead,
+  call,
+  cancel,
+  claim,
+  claimOne,
+  completeReason,
+  completeTool,
+  decideContext,
+  logTypes,
+  openCalls,
+  post,
+  readLog,
+  reasonCommand,
+  runningTurn,
+} from './testing/turn-driver.ts';
 import type { Player } from './testing/turn-driver.ts';
 import { openWorld } from './testing/world.ts';
 import type { World } from './testing/world.ts';

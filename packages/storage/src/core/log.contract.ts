@@ -6,7 +6,18 @@ import type { Database } from '../database.ts';
 import { completeStep } from './complete.ts';
 import { appendInStep } from './step.ts';
 import { scalar, sql } from './testing/sql.ts';
-import { call, claim, claimOne, completeReason, completeTool, openSession, post, readLog, reasonCommand, runningTurn } from './testing/turn-driver.ts';
+import {
+  call,
+  claim,
+  claimOne,
+  completeReason,
+  completeTool,
+  openSession,
+  post,
+  readLog,
+  reasonCommand,
+  runningTurn,
+} from './testing/turn-driver.ts';
 import type { Player } from './testing/turn-driver.ts';
 import { openWorld } from './testing/world.ts';
 import type { World } from './testing/world.ts';

@@ -51,8 +51,14 @@ describe('R2: statements are prepared, generic, and bounded by an index', () => 
 
   test.each([
     ['a whole table', 'select type from events where ts < $1'],
-    ['a clock that is read for every row', 'select id from timers where breaker is null and due_at <= engine_now() order by due_at limit 10'],
-    ['a join that expects many rows', 'select s.status from session_heads s join (select id from sessions limit $1) x on x.id = s.session_id'],
+    [
+      'a clock that is read for every row',
+      'select id from timers where breaker is null and due_at <= engine_now() order by due_at limit 10',
+    ],
+    [
+      'a join that expects many rows',
+      'select s.status from session_heads s join (select id from sessions limit $1) x on x.id = s.session_id',
+    ],
   ])('the check finds %s', async (_what, text) => {
     expect((await scansOf(world.db, text)).filter(isUnbounded)).not.toEqual([]);
   });

@@ -41,7 +41,8 @@ async function enqueue(orgId: Uuid, count: number, priority = 0): Promise<void> 
 }
 
 const orgsOf = (tasks: readonly { orgId: Uuid }[]) => tasks.map((task) => task.orgId);
-const countBy = (values: readonly string[]) => Object.fromEntries([...Map.groupBy(values, (value) => value)].map(([key, all]) => [key, all.length]));
+const countBy = (values: readonly string[]) =>
+  Object.fromEntries([...Map.groupBy(values, (value) => value)].map(([key, all]) => [key, all.length]));
 
 describe('R12: the claim is fair', () => {
   test('one task of a small organization is in the first batch, whatever another one has put before it', async () => {
@@ -147,7 +148,7 @@ describe('R12: the claim is fair', () => {
     const taken: string[] = [];
     const claimer = async (start: number) => {
       let afterOrg = org(start);
-      for (let empty = 0; empty < 3; ) {
+      for (let empty = 0; empty < 3;) {
         const tasks = await claim(db, player, 'reason', { seats: 7, afterOrg });
         taken.push(...tasks.map((task) => task.taskId));
         afterOrg = tasks.at(-1)?.orgId ?? NO_ORG;
@@ -183,7 +184,13 @@ describe('R12: the claim reads a bounded number of rows', () => {
         return Promise.resolve([] as R[]);
       },
     };
-    await claimBatch(spy, { pool: 'reason', seats: Array(seats).fill(player.seat), instanceId: player.instanceId, afterOrg, orgCap: 1_000 });
+    await claimBatch(spy, {
+      pool: 'reason',
+      seats: Array(seats).fill(player.seat),
+      instanceId: player.instanceId,
+      afterOrg,
+      orgCap: 1_000,
+    });
     if (recorded === undefined) throw new Error('The claim ran no statement.');
     const { statement, values } = recorded;
     const undo = new Error('undo');
@@ -212,7 +219,8 @@ describe('R12: the claim reads a bounded number of rows', () => {
   function rowsRead(node: ExecutedNode): number {
     const own =
       node['Relation Name'] === 'ready'
-        ? (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0)) * node['Actual Loops']
+        ? (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0)) *
+          node['Actual Loops']
         : 0;
     return (node.Plans ?? []).reduce((sum, child) => sum + rowsRead(child), own);
   }

@@ -74,10 +74,7 @@ describe('W11: every write can be repeated', () => {
     await completeReason(db, player, next, [call('a'), call('b')]);
     const tools = await claim(db, player, 'tool');
     const commands = tools.map((tool) => toolCommand(player, tool));
-    expect((await Promise.all(commands.map((command) => completeStep(db, command)))).map((result) => result.verdict)).toEqual([
-      'ok',
-      'ok',
-    ]);
+    expect((await Promise.all(commands.map((command) => completeStep(db, command)))).map((result) => result.verdict)).toEqual(['ok', 'ok']);
     const final = await claimOne(db, player, 'reason');
     await completeReason(db, player, final);
     for (const command of [steered, ...commands]) expect(await completeStep(db, command)).toEqual({ verdict: 'repeated' });

@@ -137,7 +137,10 @@ describe('R14: circuit breakers', () => {
   test('tasks that an open breaker parked do not move, however long they have been due', async () => {
     await delayed(3, { delayMs: 1, breaker: KEY });
     await setBreaker(open(Date.now()));
-    const later = await world.shifted(29_000, async (clock) => [await moveDueTasks(clock, 10), await beat(clock, { id: player.instanceId, hintNo: 0 })]);
+    const later = await world.shifted(29_000, async (clock) => [
+      await moveDueTasks(clock, 10),
+      await beat(clock, { id: player.instanceId, hintNo: 0 }),
+    ]);
     expect(later).toMatchObject([[], { timersDue: false, nextTimerMs: null, breakers: [KEY] }]);
   });
 
@@ -212,7 +215,11 @@ describe('R14: circuit breakers', () => {
 
   test('failures of many instances at once are all counted: the fifth opens', async () => {
     const token = player.ids.random();
-    const fail = () => withBreaker(db, KEY, (breaker, nowMs) => ({ next: record(breaker, { token, success: false, nowMs }), answer: breaker.failuresMs.length }));
+    const fail = () =>
+      withBreaker(db, KEY, (breaker, nowMs) => ({
+        next: record(breaker, { token, success: false, nowMs }),
+        answer: breaker.failuresMs.length,
+      }));
     const seen = await Promise.all(Array.from({ length: 5 }, fail));
     expect(seen.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4]);
     expect(await scalar(db, 'select state from circuit_breakers where key = $1', [KEY])).toBe('open');
@@ -230,7 +237,10 @@ describe('R14: circuit breakers', () => {
       expect({ round, admitted: admission.admitted }).toEqual({ round, admitted: true });
       const rival = await withBreaker(db, KEY, (breaker, nowMs) => ({ next: null, answer: admit(breaker, player.ids.random(), nowMs) }));
       expect(rival.admitted).toBe(false);
-      await withBreaker(db, KEY, (breaker, nowMs) => ({ next: record(breaker, { token: task.token, success: true, nowMs }), answer: null }));
+      await withBreaker(db, KEY, (breaker, nowMs) => ({
+        next: record(breaker, { token: task.token, success: true, nowMs }),
+        answer: null,
+      }));
       await completeReason(db, player, task);
     }
     expect((await state()).breakers).toEqual([]);
@@ -261,7 +271,12 @@ describe('time-outs', () => {
 
   test('schedule-to-start: a task that nobody took in time is found; one without a limit never is', async () => {
     const { task } = await runningTurn(db, player);
-    const decision = decideReason(task.state as TurnState, { ...textOutcome(1), calls: [call('a'), call('b')] }, { ...MODEL, seen: 1 }, decideContext(player));
+    const decision = decideReason(
+      task.state as TurnState,
+      { ...textOutcome(1), calls: [call('a'), call('b')] },
+      { ...MODEL, seen: 1 },
+      decideContext(player),
+    );
     const [limited, unlimited] = decision.plan.tasks;
     if (limited === undefined || unlimited === undefined) throw new Error('Two tasks were expected.');
     const options = { ...limited.payload.options, scheduleToStartMs: 2_000 };

@@ -23,7 +23,19 @@ import { readPrompt } from '../prompt.ts';
 import { appendInStep, checkpointLease, startedTexts } from '../step.ts';
 import { dropTimer, dropTimersOf, dueClientDeadlines, moveDueTasks } from '../timers.ts';
 import { workerAttached, workerDetached } from '../workers.ts';
-import { call, cancel, claim, claimOne, completeReason, completeTool, decideContext, openCalls, openSession, post, runningTurn } from './turn-driver.ts';
+import {
+  call,
+  cancel,
+  claim,
+  claimOne,
+  completeReason,
+  completeTool,
+  decideContext,
+  openCalls,
+  openSession,
+  post,
+  runningTurn,
+} from './turn-driver.ts';
 import type { Player } from './turn-driver.ts';
 import { joinAsInstance } from './world.ts';
 

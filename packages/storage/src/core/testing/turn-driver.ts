@@ -177,16 +177,18 @@ export async function cancelHeld(held: HeldHead, player: Player, note?: string):
   return held.apply(workflow.id, decideCancel(workflow.state as TurnState, input, decideContext(player)), { drop: 'all' });
 }
 
-/** Applies a plan that is decided on the session's running workflow. */
+/** Applies a plan that is decided on the session's running workflow; null when none runs or the decision is to do nothing. */
 export async function applyUnderHead(
   db: Database,
   sessionId: Uuid,
-  decide: (state: TurnState, workflow: WorkflowRow) => { plan: Plan; drop?: Uuid[] | 'all' },
+  decide: (state: TurnState, workflow: WorkflowRow) => { plan: Plan; drop?: Uuid[] | 'all' } | null,
 ): Promise<Applied | null> {
   return underHead(db, { sessionId, orgId: null }, async (held) => {
     const workflow = held.head.turnId === null ? null : await held.workflow(held.head.turnId);
     if (workflow === null) return null;
-    const { plan, drop } = decide(workflow.state as TurnState, workflow);
+    const decision = decide(workflow.state as TurnState, workflow);
+    if (decision === null) return null;
+    const { plan, drop } = decision;
     return held.apply(workflow.id, plan, drop === undefined ? {} : { drop });
   });
 }
