@@ -213,7 +213,7 @@ export class ConfigError extends Error {
 }
 
 /** Parses the environment; throws one `ConfigError` that names every problem. An empty variable counts as unset. */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>): ServerConfig {
+export function loadConfig(env: Readonly<Record<string, string | undefined>> = process.env): ServerConfig {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [name, schema] of Object.entries(ENVIRONMENT)) {

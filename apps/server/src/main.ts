@@ -5,7 +5,7 @@ import type { RunningServer } from './server.ts';
 
 /** A control plane as a process. Ends with 0 after a stop in order, with 1 and readable lines when it cannot start. */
 try {
-  untilStopped(await startServer(loadConfig(process.env)));
+  untilStopped(await startServer(loadConfig()));
 } catch (error) {
   process.stderr.write(explain(error));
   process.exit(1);
