@@ -64,6 +64,7 @@ async function expectRefusal(process: LocalProcess, line: RegExp): Promise<void>
 test('Ctrl-C ends worker, server and PostgreSQL in this order with exit code 0, and rows are there at the next start', async () => {
   const first = await startReady();
   expect(await first.fetch('/rows', 'POST')).toBe('1');
+  await first.line(/^worker: standing by/);
   const pids = allPids(first);
   first.signal('SIGINT');
   first.signal('SIGINT'); // the terminal's and npm's arrive together and are one

@@ -1,4 +1,5 @@
 /** A control plane reduced to what supervision is about: it answers, keeps rows in the database it was given, and can be told to misbehave. */
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import pg from 'pg';
 
@@ -27,6 +28,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   }
 }
 server.listen(Number(port), host);
+await once(server, 'listening'); // whoever imports this counts on it
 process.once('SIGTERM', () => {
   if (process.env.DEV_MODE === 'true') return; // the composition ends it
   server.close(() => process.exit(0));

@@ -7,3 +7,4 @@ process.on('SIGTERM', () => {
   console.log(JSON.stringify({ level: 40, msg: 'drained' }));
   process.exit(0);
 });
+console.log(JSON.stringify({ level: 40, msg: 'standing by' }));
