@@ -10,20 +10,35 @@ import { createToolThreads, TOOL_MEMORY_MB, type ToolThreads } from './tools/too
 import { WORKER_VERSION } from './version.ts';
 import { startWorker, type RunningWorker } from './worker.ts';
 
+export interface WorkerParts {
+  openLink: OpenLink;
+  log: WorkerLog;
+  /** How model providers are reached. */
+  fetch?: typeof globalThis.fetch;
+  /** Milliseconds without news after which a model call is given up; default 120,000. */
+  stallTimeoutMs?: number;
+}
+
 /** A worker with everything that is real: drivers, capabilities, tool threads. Throws one readable error when a module cannot be loaded. */
-export async function composeWorker(
-  config: WorkerConfig,
-  { openLink, log }: { openLink: OpenLink; log: WorkerLog },
-): Promise<RunningWorker> {
+export async function composeWorker(config: WorkerConfig, { openLink, log, fetch, stallTimeoutMs }: WorkerParts): Promise<RunningWorker> {
   const capabilities = await loadCapabilities(config.capabilityModules);
-  const drivers = [...builtinDrivers(), ...(await loadDriverModules(config.driverModules))];
+  const drivers = [...builtinDrivers(fetch === undefined ? {} : { fetch }), ...(await loadDriverModules(config.driverModules))];
   const { capabilityModules, toolEnv: env, maxTasks: maxThreads } = config;
   const tools = createToolThreads({ capabilityModules, env, memoryMb: TOOL_MEMORY_MB, minThreads: 1, maxThreads });
   const bootId = randomUUID();
   const workerId = config.workerId ?? `${hostname()}-${bootId.slice(0, 8)}`;
   const worker = startWorker(
     { ...config, workerId, hostname: hostname(), version: WORKER_VERSION },
-    { openLink, models: createModelRegistry({ drivers }), capabilities, tools, log, bootId, loopDelayMs: watchLoopDelay() },
+    {
+      openLink,
+      models: createModelRegistry({ drivers }),
+      capabilities,
+      tools,
+      log,
+      bootId,
+      loopDelayMs: watchLoopDelay(),
+      ...(stallTimeoutMs !== undefined && { stallTimeoutMs }),
+    },
   );
   log.info({ worker: workerId }, 'worker started');
   const done = endsWith(worker, tools);

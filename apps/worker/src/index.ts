@@ -1,4 +1,4 @@
-export { composeWorker } from './compose.ts';
+export { composeWorker, type WorkerParts } from './compose.ts';
 export { startWorker, type RunningWorker, type WorkerDeps } from './worker.ts';
 export type { WorkerSettings } from './settings.ts';
 export type { WorkerLog } from './log.ts';

@@ -23,6 +23,8 @@ export interface WorkerDeps {
   clock?: Clock;
   random?: () => number;
   priceOf?: TaskDeps['priceOf'];
+  /** Milliseconds without news after which a model call is given up. */
+  stallTimeoutMs?: number;
   /** The longest delay of the event loop since the last call, in milliseconds. */
   loopDelayMs?: () => number;
 }
@@ -52,12 +54,12 @@ class Worker implements RunningWorker {
   #stopping: Promise<void> | null = null;
 
   constructor(settings: WorkerSettings, deps: WorkerDeps) {
-    const { models, capabilities, log, openLink, clock = systemClock, random = Math.random, loopDelayMs = () => 0, priceOf } = deps;
+    const { models, capabilities, log, openLink, clock = systemClock, random = Math.random, loopDelayMs = () => 0 } = deps;
     this.#settings = settings;
     this.#deps = deps;
     this.#clock = clock;
     this.#leases = new LeaseBook({ reason: settings.maxModelWaits, tool: settings.maxTasks });
-    this.#taskDeps = { models, capabilities, clock, random, log, executor: deps.tools, ...(priceOf !== undefined && { priceOf }) };
+    this.#taskDeps = { models, capabilities, clock, random, log, executor: deps.tools, ...optional(deps) };
     this.#connection = new Connection({
       openLink,
       clock,
@@ -189,6 +191,10 @@ class Worker implements RunningWorker {
     for (const lease of leases) this.#end(lease, new ModelDetached('given back'));
     this.#connection.send({ $case: 'release', value: { leases: leases.map(({ held }) => held), reason: 'drain' } });
   }
+}
+
+function optional({ priceOf, stallTimeoutMs }: WorkerDeps): Pick<TaskDeps, 'priceOf' | 'stallTimeoutMs'> {
+  return { ...(priceOf !== undefined && { priceOf }), ...(stallTimeoutMs !== undefined && { stallTimeoutMs }) };
 }
 
 /** A turn that was ended ends its model call at the provider too; a lease that only moved leaves a kept response to the next holder. */
