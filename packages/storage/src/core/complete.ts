@@ -2,17 +2,18 @@ import type { DurableEvent, Uuid } from '@everruns/contract';
 import type { Plan } from '@everruns/engine';
 import type { Queryable, Statement } from '../database.ts';
 import { planJson } from './plan-json.ts';
-import { WRITES, WRITTEN } from './writes.ts';
+import { isPlain, writes, WRITTEN } from './writes.ts';
+import type { PlanShape } from './writes.ts';
 import { writtenEvents } from './written.ts';
 import type { WrittenRow } from './written.ts';
 
 /**
  * Records a step's result. Locks head -> lease -> workflow, reaches one verdict, and writes everything from `ok` or nothing; under `ended`
  * only the lease goes. Which of the plans is taken is decided on the locked rows: `steered` when input came in that the step had not seen
- * (W12), `last` when this was the batch's last open call (W5).
+ * (W12), `last` when this was the batch's last open call (W5). Plans travel as text, so that only the one that is taken is parsed.
  */
-const COMPLETE: Statement = {
-  name: 'complete_step',
+const complete = (shape: PlanShape): Statement => ({
+  name: shape === 'whole' ? 'complete_step' : 'complete_plain_step',
   text: `with h as materialized (
    select session_id, org_id, last_seq, last_input_seq, last_ts, turn_id, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens
    from session_heads where session_id = $1 for update),
@@ -24,19 +25,21 @@ const COMPLETE: Statement = {
  g as materialized (
    select h.session_id, h.org_id, h.last_seq, h.last_input_seq, greatest(engine_now(), h.last_ts) as ts, w.id as workflow_id, w.revision, w.open_calls,
      w.failed_calls, l.instance_id, l.worker_id, l.boot_id, l.attachment,
-     case when $8::jsonb is not null and h.last_input_seq > $5::int then 'steered' when l.call_id is not null and w.open_calls = 1 then 'last' else 'only' end as branch,
+     case when $8::text is not null and h.last_input_seq > $5::int then 'steered' when l.call_id is not null and w.open_calls = 1 then 'last' else 'only' end as branch,
      case when l.task_id is null then 'lost' when w.status <> 'running' or h.turn_id is distinct from w.id then 'ended'
        when w.revision <> $4::int then 'conflict' else 'ok' end as verdict
    from h left join l on true left join w on true),
  ok as materialized (
    select g.session_id, g.org_id, g.last_seq, g.last_input_seq, g.ts, g.workflow_id, g.revision, g.open_calls, g.failed_calls, g.instance_id, g.worker_id,
      g.boot_id, g.attachment, $3::uuid as token, array[$2::uuid] as drop_tasks, false as drop_all,
-     case g.branch when 'steered' then $8::jsonb when 'last' then coalesce($7::jsonb, $6::jsonb) else $6::jsonb end as plan
+     (case g.branch when 'steered' then $8::text when 'last' then coalesce($7::text, $6::text) else $6::text end)::jsonb as plan
    from g where g.verdict = 'ok'),
- ${WRITES},
+ ${writes(shape)},
  w_ended as (delete from leases l using g where l.task_id = $2 and l.token = $3 and g.verdict = 'ended')
  select g.verdict, g.branch, g.revision, ${WRITTEN} from g left join x on true`,
-};
+});
+
+const COMPLETE = { whole: complete('whole'), plain: complete('plain') };
 
 const FIND_ANSWER: Statement = {
   name: 'completion_by_token',
@@ -71,7 +74,8 @@ interface CompleteRow extends WrittenRow {
 }
 
 export async function completeStep(db: Queryable, command: CompleteCommand): Promise<CompleteResult> {
-  const rows = await db.run<CompleteRow>(COMPLETE, [
+  const alternatives = [command.plan, command.last, command.steered].filter((plan) => plan !== undefined && plan !== null);
+  const rows = await db.run<CompleteRow>(COMPLETE[alternatives.every(isPlain) ? 'plain' : 'whole'], [
     command.sessionId,
     command.taskId,
     command.token,

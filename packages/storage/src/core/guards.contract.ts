@@ -175,17 +175,20 @@ describe('W2: a statement writes everything or nothing', () => {
     });
   });
 
-  describe('complete', () => {
+  describe.each([
+    ['text that ends the turn', []],
+    ['calls', [call('a')]],
+  ])('complete with %s', (_what, calls) => {
     test.each(['sessionId', 'taskId', 'token'] as const)('with another %s', async (field) => {
       const { task } = await runningTurn(db, player);
-      const command = { ...reasonCommand(player, task, { seen: 1 }), [field]: stranger() };
+      const command = { ...reasonCommand(player, task, { seen: 1, calls }), [field]: stranger() };
       expect(await changesOf(() => completeStep(db, command))).toEqual(nothing({ verdict: 'lost' }));
     });
 
     test("with another session's head", async () => {
       const { task } = await runningTurn(db, player);
       const { sessionId } = await runningTurn(db, player);
-      const command = { ...reasonCommand(player, task, { seen: 1 }), sessionId };
+      const command = { ...reasonCommand(player, task, { seen: 1, calls }), sessionId };
       expect(await changesOf(() => completeStep(db, command))).toEqual(nothing({ verdict: 'lost' }));
     });
 
@@ -194,22 +197,26 @@ describe('W2: a statement writes everything or nothing', () => {
       await requeueLease(db, { lease: await leaseOf(task), losses: 1, failures: 0, delayMs: 0 });
       const again = await claimOne(db, player, 'reason');
       expect(again.taskId).toBe(task.taskId);
-      expect(await changesOf(() => completeStep(db, reasonCommand(player, task, { seen: 1 })))).toEqual(nothing({ verdict: 'lost' }));
+      expect(await changesOf(() => completeStep(db, reasonCommand(player, task, { seen: 1, calls })))).toEqual(
+        nothing({ verdict: 'lost' }),
+      );
     });
 
     test('of another revision', async () => {
       const { task } = await runningTurn(db, player);
-      const command = { ...reasonCommand(player, task, { seen: 1 }), revision: task.revision + 1 };
+      const command = { ...reasonCommand(player, task, { seen: 1, calls }), revision: task.revision + 1 };
       expect(await changesOf(() => completeStep(db, command))).toEqual(nothing({ verdict: 'conflict' }));
     });
 
     test('of a step whose turn has ended drops its lease and nothing else', async () => {
       const { task } = await runningTurn(db, player);
       await endTurnButKeepLease(task);
-      const command = reasonCommand(player, task, { seen: 1 });
+      const command = reasonCommand(player, task, { seen: 1, calls });
       expect(await changesOf(() => completeStep(db, command))).toEqual({ answer: { verdict: 'ended' }, changed: ['leases'] });
     });
+  });
 
+  describe('complete', () => {
     test('of a call whose workflow has ended drops its lease and nothing else', async () => {
       const { task } = await runningTurn(db, player);
       await completeReason(db, player, task, [call('a')]);

@@ -2,7 +2,7 @@ import type { DurableEvent, PlannedCall, Uuid } from '@everruns/contract';
 import type { CallEffect, Plan, SessionStatus, TaskPayload, WorkflowStatus } from '@everruns/engine';
 import type { Database, Queryable, Statement } from '../database.ts';
 import { planJson } from './plan-json.ts';
-import { WRITES, WRITTEN } from './writes.ts';
+import { writes, WRITTEN } from './writes.ts';
 import { writtenEvents } from './written.ts';
 import type { WrittenRow } from './written.ts';
 
@@ -40,7 +40,7 @@ const APPLY: Statement = {
      w.failed_calls, null::uuid as instance_id, null::text as worker_id, null::uuid as boot_id, null::uuid as attachment, $6::uuid as token,
      $3::jsonb as plan, $4::uuid[] as drop_tasks, $5::boolean as drop_all
    from h join workflows w on w.id = $2),
- ${WRITES},
+ ${writes('whole')},
  dropped as (select coalesce(jsonb_agg(jsonb_build_object('token', token, 'instance_id', instance_id, 'attachment', attachment)), '[]') as leases from w_dropped)
  select dropped.leases as dropped, ${WRITTEN} from ok cross join dropped left join x on true`,
 };

@@ -1,5 +1,5 @@
 import { durableEventId, MAX_SEQUENCE, parseEventId, sessionTag, toPublicId } from '@everruns/contract';
-import type { Uuid } from '@everruns/contract';
+import type { StepUsage, Uuid } from '@everruns/contract';
 import { testDatabase } from '@everruns/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../database.ts';
@@ -58,6 +58,29 @@ describe('W14: the log is one table with one key', () => {
     expect(log.map((event) => event.seq)).toEqual(log.map((_, index) => index + 1));
     expect(await scalar(db, 'select last_seq from session_heads where session_id = $1', [sessionId])).toBe(log.length);
   });
+});
+
+test('usage adds up in the head and in session.idled, whatever parts of it a model leaves out', async () => {
+  const sessionId = await openSession(db, player);
+  const usages = [
+    { input_tokens: 10, output_tokens: 5 },
+    { input_tokens: 1, output_tokens: 2, cache_read_tokens: 3, cache_creation_tokens: 4, estimated_cost_usd: 0.5 },
+    JSON.parse('{ "input_tokens": 100, "output_tokens": 50, "cache_read_tokens": null }') as StepUsage,
+    null,
+  ];
+  for (const usage of usages) {
+    await post(db, player, sessionId);
+    const command = reasonCommand(player, await claimOne(db, player, 'reason'), { seen: MAX_SEQUENCE });
+    expect(await completeStep(db, { ...command, plan: { ...command.plan, usage } })).toMatchObject({ verdict: 'ok' });
+  }
+  const [head] = await sql(
+    db,
+    'select input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd from session_heads where session_id = $1',
+    [sessionId],
+  );
+  expect(head).toEqual({ input_tokens: 111, output_tokens: 57, cache_read_tokens: 3, cache_creation_tokens: 4, cost_usd: 0.5 });
+  const idled = (await readLog(db, sessionId)).findLast((event) => event.type === 'session.idled');
+  expect(idled?.data['usage']).toEqual({ input_tokens: 111, output_tokens: 57, cache_read_tokens: 3, cache_creation_tokens: 4 });
 });
 
 describe('R16: one clock, and time that never goes back within a session', () => {

@@ -1,5 +1,8 @@
 import type { Plan, TaskDraft } from '@everruns/engine';
 
+/** Always all of them, so that the writes add numbers without asking. */
+const USAGE = ['input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_creation_tokens', 'estimated_cost_usd'] as const;
+
 /** A plan in the column names that the writes read. */
 export function planJson(plan: Plan, answer?: Record<string, unknown>): string {
   const inputIndex = plan.input ? plan.events.findIndex((event) => event.type === 'input.message') : -1;
@@ -9,7 +12,7 @@ export function planJson(plan: Plan, answer?: Record<string, unknown>): string {
     head: plan.head,
     status: plan.status,
     state: plan.state,
-    usage: plan.usage,
+    usage: Object.fromEntries(USAGE.map((name) => [name, plan.usage?.[name] ?? 0])),
     open_calls: plan.openCalls,
     settle: plan.settle.map((call) => ({ step: call.step, call_id: call.callId, status: call.status, result: call.result })),
     calls: plan.calls.map((call) => ({ ...call, call_id: call.callId })),

@@ -35,7 +35,16 @@ const isUnbounded = (scan: Scan): boolean =>
 
 describe('R2: statements are prepared, generic, and bounded by an index', () => {
   test('the tour runs every statement of a turn, a beat and a recovery', () => {
-    const expected = ['accept_message', 'claim_tasks', 'prompt_messages', 'append_in_step', 'complete_step', 'apply_plan', 'instance_beat'];
+    const expected = [
+      'accept_message',
+      'claim_tasks',
+      'prompt_messages',
+      'append_in_step',
+      'complete_step',
+      'complete_plain_step',
+      'apply_plan',
+      'instance_beat',
+    ];
     expect([...statements.keys()]).toEqual(expect.arrayContaining(expected));
     expect(statements.size).toBeGreaterThan(35);
   });

@@ -68,6 +68,7 @@ async function turns(db: Database, player: Player): Promise<void> {
     await held.answeredClientCalls();
   });
   await cancel(db, player, sessionId);
+  await completeReason(db, player, (await runningTurn(db, player)).task);
 }
 
 async function leases(db: Database, player: Player): Promise<void> {
