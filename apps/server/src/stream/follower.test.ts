@@ -14,6 +14,7 @@ function follower(options: Partial<FollowerOptions> = {}): Follower {
     after: 0,
     open: NO_OPEN_TEXTS,
     shown: null,
+    resumed: true,
     wants: () => true,
     accumulated: true,
     date: () => new Date(1_800_000_000_000),
@@ -38,8 +39,17 @@ function live(text: string, startedSequence: number, stream: 'output' | 'thinkin
 }
 
 const openAt = (startedSequence: number): OpenTexts => {
-  return { ...NO_OPEN_TEXTS, attempt: 1, output: { startedSequence, messageId: toPublicId('message', MESSAGE), attempt: 1 } };
+  return {
+    ...NO_OPEN_TEXTS,
+    attempt: 1,
+    output: { startedSequence, messageId: toPublicId('message', MESSAGE), attempt: 1, outputOffset: null },
+  };
 };
+
+/** What a stream is served of one text. */
+function follow(stream: Follower, text: LiveText): Buffer | null {
+  return stream.followTexts((wanted) => (wanted === text.stream ? text : null))[0] ?? null;
+}
 
 const frames = (...parts: (Buffer | Buffer[] | null)[]): string[] => glance(parts.flatMap((part) => part ?? []));
 
@@ -49,9 +59,9 @@ describe('text of an open message', () => {
     stream.accept(started(5));
     stream.caughtUp();
     const text = live('Hel', 5);
-    const first = stream.follow(text, 'output') as Buffer;
+    const first = follow(stream, text) as Buffer;
     text.text = 'Hello';
-    const second = stream.follow(text, 'output') as Buffer;
+    const second = follow(stream, text) as Buffer;
     expect(frames(first, second)).toEqual(['0+Hel', '3+lo']);
     const [, frame] = parseFrames([first, second]);
     expect(frame).toMatchObject({
@@ -84,22 +94,22 @@ describe('text of an open message', () => {
   it('waits until its started event has been served', () => {
     const stream = follower();
     stream.accept(entry(1, 'input.message'));
-    expect(stream.follow(live('early', 2), 'output')).toBeNull();
+    expect(follow(stream, live('early', 2))).toBeNull();
     stream.accept(started(2));
-    expect(frames(stream.follow(live('early', 2), 'output'))).toEqual(['0+early']);
+    expect(frames(follow(stream, live('early', 2)))).toEqual(['0+early']);
   });
 
   it('leaves the whole text so far out when the client asks for that', () => {
     const stream = follower({ accumulated: false });
     stream.accept(started(1));
-    expect(parseFrames([stream.follow(live('x', 1), 'output') as Buffer])[0]?.data.data).not.toHaveProperty('accumulated');
+    expect(parseFrames([follow(stream, live('x', 1)) as Buffer])[0]?.data.data).not.toHaveProperty('accumulated');
   });
 
   it('does not go to a client that left its type out, and the events still count as served', () => {
     const stream = follower({ wants: (type) => type === 'turn.completed' });
     stream.caughtUp();
     expect(stream.accept(started(1))).toEqual([]);
-    expect(stream.follow(live('x', 1), 'output')).toBeNull();
+    expect(follow(stream, live('x', 1))).toBeNull();
     expect(stream.accept(completed(2, 'xyz'))).toEqual([]);
     expect(frames(stream.accept(entry(3, 'turn.completed')))).toEqual(['turn.completed']);
   });
@@ -108,21 +118,21 @@ describe('text of an open message', () => {
     const stream = follower();
     stream.accept(started(1));
     const text = live('a\ud83d', 1);
-    expect(frames(stream.follow(text, 'output'))).toEqual(['0+a']);
+    expect(frames(follow(stream, text))).toEqual(['0+a']);
     text.text = 'a\ud83d\ude42';
-    expect(frames(stream.follow(text, 'output'))).toEqual(['1+🙂']);
+    expect(frames(follow(stream, text))).toEqual(['1+🙂']);
   });
 
   it('gets a new place after an event in its middle, so that a client that comes back from there has an offset', () => {
     const stream = follower();
     stream.accept(started(1));
     const text = live('abc', 1);
-    stream.follow(text, 'output');
+    follow(stream, text);
     stream.accept(entry(2, 'input.message'));
-    const renewed = stream.follow(text, 'output') as Buffer;
+    const renewed = follow(stream, text) as Buffer;
     expect(frames(renewed)).toEqual(['3+']);
     expect(parseEventId(parseFrames([renewed])[0]?.data['id'] as string)).toMatchObject({ sequence: 2, offset: 3 });
-    expect(stream.follow(text, 'output')).toBeNull();
+    expect(follow(stream, text)).toBeNull();
   });
 });
 
@@ -131,7 +141,7 @@ describe('the completed event', () => {
     const stream = follower();
     stream.accept(started(1));
     stream.caughtUp();
-    stream.follow(live('ab', 1), 'output');
+    follow(stream, live('ab', 1));
     expect(frames(stream.accept(completed(2, 'abcd')))).toEqual(['2+cd', 'output.message.completed']);
   });
 
@@ -164,7 +174,7 @@ describe('the completed event', () => {
     const stream = follower();
     stream.caughtUp();
     stream.accept(entry(1, 'reason.thinking.started'));
-    stream.follow(live('hm', 1, 'thinking'), 'thinking');
+    follow(stream, live('hm', 1, 'thinking'));
     expect(frames(stream.accept(entry(2, 'reason.thinking.completed', { thinking: 'hmmm' })))).toEqual([
       '~2+mm',
       'reason.thinking.completed',
@@ -175,20 +185,20 @@ describe('the completed event', () => {
 describe('a stream that begins inside a message', () => {
   it('gets the text after the offset of its delta', () => {
     const stream = follower({ after: 5, open: openAt(5), shown: { stream: 'output', offset: 3 } });
-    expect(frames(stream.follow(live('Hello', 5), 'output'))).toEqual(['3+lo']);
+    expect(frames(follow(stream, live('Hello', 5)))).toEqual(['3+lo']);
   });
 
   it('waits when this instance knows less than the client', () => {
     const stream = follower({ after: 5, open: openAt(5), shown: { stream: 'output', offset: 3 } });
-    expect(stream.follow(live('He', 5), 'output')).toBeNull();
+    expect(follow(stream, live('He', 5))).toBeNull();
     stream.accept(entry(6, 'input.message'));
-    expect(stream.follow(live('He', 5), 'output')).toBeNull();
+    expect(follow(stream, live('He', 5))).toBeNull();
     expect(frames(stream.accept(completed(7, 'Hello')))).toEqual(['3+lo', 'output.message.completed']);
   });
 
   it('gets the whole text when its cursor is an event', () => {
     const stream = follower({ after: 6, open: openAt(5) });
-    expect(frames(stream.follow(live('Hello', 5), 'output'))).toEqual(['0+Hello']);
+    expect(frames(follow(stream, live('Hello', 5)))).toEqual(['0+Hello']);
   });
 
   it('gets the rest although the message was over meanwhile', () => {
@@ -198,11 +208,11 @@ describe('a stream that begins inside a message', () => {
 
   it('gets the text of another attempt from its beginning', () => {
     const stream = follower({ after: 5, open: openAt(5), shown: { stream: 'output', offset: 3 } });
-    expect(stream.follow(live('Hello', 5, 'output', 1), 'output')).not.toBeNull();
+    expect(follow(stream, live('Hello', 5, 'output', 1))).not.toBeNull();
     stream.accept(entry(6, 'reason.recovered', { attempt: 2 }));
-    expect(stream.follow(live('Hello', 5, 'output', 1), 'output')).toBeNull();
+    expect(follow(stream, live('Hello', 5, 'output', 1))).toBeNull();
     stream.accept(started(7));
-    expect(frames(stream.follow(live('Hi', 7, 'output', 2), 'output'))).toEqual(['0+Hi']);
+    expect(frames(follow(stream, live('Hi', 7, 'output', 2)))).toEqual(['0+Hi']);
     expect(frames(stream.accept(completed(8, 'Hi!')))).toEqual(['2+!', 'output.message.completed']);
   });
 
@@ -216,7 +226,75 @@ describe('a stream that begins inside a message', () => {
   it('gets nothing more of a message whose turn was cancelled', () => {
     const stream = follower({ after: 5, open: openAt(5) });
     stream.accept(entry(6, 'turn.cancelled'));
-    expect(stream.follow(live('Hello', 5), 'output')).toBeNull();
+    expect(follow(stream, live('Hello', 5))).toBeNull();
+  });
+});
+
+describe('thinking that interrupts a message', () => {
+  const thinkingAt = (outputOffset: number): OpenTexts => {
+    return { ...openAt(5), thinking: { startedSequence: 6, messageId: null, attempt: 1, outputOffset } };
+  };
+  const both = (output: string, thinking: string) => {
+    const texts = { output: live(output, 5), thinking: live(thinking, 6, 'thinking') };
+    return (stream: Follower): string[] => frames(stream.followTexts((wanted) => texts[wanted]));
+  };
+
+  it('comes after the part of the message that precedes it, however late that part arrives', () => {
+    const stream = follower({ after: 4 });
+    stream.accept(started(5));
+    stream.accept(entry(6, 'reason.thinking.started', { output_offset: 5 }));
+    stream.caughtUp();
+    expect(both('Hel', 'hm')(stream)).toEqual(['0+Hel']);
+    expect(both('Hello', 'hmm')(stream)).toEqual(['3+lo', '~0+hmm']);
+  });
+
+  it('holds back what follows it in the message, until it is over', () => {
+    const stream = follower({ after: 4 });
+    stream.accept(started(5));
+    stream.accept(entry(6, 'reason.thinking.started', { output_offset: 5 }));
+    stream.caughtUp();
+    expect(both('Hello, world', 'hm')(stream)).toEqual(['0+Hello', '~0+hm']);
+    stream.accept(entry(7, 'reason.thinking.completed', { thinking: 'hm' }));
+    expect(both('Hello, world', '')(stream)).toEqual(['5+, world']);
+  });
+
+  it('gets a new place after an event in its middle, and the message does not', () => {
+    const stream = follower({ after: 6, open: thinkingAt(5), shown: { stream: 'thinking', offset: 2 } });
+    stream.accept(entry(7, 'input.message'));
+    expect(both('Hello', 'hm')(stream)).toEqual(['~2+']);
+  });
+
+  it('is a place in the message too: who comes back from it gets the message from there', () => {
+    const stream = follower({ after: 6, open: thinkingAt(5), shown: { stream: 'thinking', offset: 2 } });
+    expect(both('Hello', 'hmm')(stream)).toEqual(['~2+m']);
+    expect(frames(stream.accept(entry(7, 'reason.thinking.completed', { thinking: 'hmmm' })))).toEqual([
+      '~3+m',
+      'reason.thinking.completed',
+    ]);
+    expect(both('Hello, world', '')(stream)).toEqual(['5+, world']);
+  });
+
+  it('is told whole to who comes back from the message before it', () => {
+    const stream = follower({ after: 6, open: thinkingAt(5), shown: { stream: 'output', offset: 5 } });
+    expect(both('Hello', 'hm')(stream)).toEqual(['~0+hm']);
+  });
+
+  it('is not told in deltas when it ends before the part of the message that precedes it has arrived', () => {
+    const stream = follower({ after: 4 });
+    stream.accept(started(5));
+    stream.accept(entry(6, 'reason.thinking.started', { output_offset: 5 }));
+    stream.caughtUp();
+    expect(both('Hel', 'hm')(stream)).toEqual(['0+Hel']);
+    expect(frames(stream.accept(entry(7, 'reason.thinking.completed', { thinking: 'hm' })))).toEqual(['reason.thinking.completed']);
+  });
+
+  it('ends with all of its text, as a place in the message, when the client has been here before and the message is not known here', () => {
+    const stream = follower({ after: 6, open: thinkingAt(5) });
+    const end = stream.accept(entry(7, 'reason.thinking.completed', { thinking: 'hm' }));
+    expect(frames(end)).toEqual(['~0+hm', 'reason.thinking.completed']);
+    expect(parseEventId(parseFrames(end)[0]?.data['id'] as string)).toMatchObject({ sequence: 6, stream: 'output', offset: 0 });
+    const newcomer = follower({ after: 6, open: thinkingAt(5), resumed: false });
+    expect(frames(newcomer.accept(entry(7, 'reason.thinking.completed', { thinking: 'hm' })))).toEqual(['reason.thinking.completed']);
   });
 });
 
@@ -229,7 +307,7 @@ it('gives streams that have been served the same the very same frame', () => {
   const text = live('abc', 1);
   const [one, two] = [follower(), follower()].map((stream) => {
     stream.accept(started(1));
-    return stream.follow(text, 'output');
+    return follow(stream, text);
   });
   expect(one).toBe(two);
 });

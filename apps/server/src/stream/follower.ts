@@ -14,6 +14,8 @@ export interface FollowerOptions {
   open: OpenTexts;
   /** How much of one of them the client has, when its cursor says so. */
   shown: { stream: TextStream; offset: number } | null;
+  /** The client has been here before: it may have been shown something of what is open. */
+  resumed: boolean;
   /** Does the client want events of this type? */
   wants: (type: string) => boolean;
   /** Do deltas repeat the whole text so far? */
@@ -26,6 +28,8 @@ interface Followed {
   readonly startedSequence: number;
   readonly messageId: string | null;
   readonly attempt: number | null;
+  /** Of thinking that interrupts a message: so much of the message comes before it. */
+  readonly outputOffset: number | null;
   offset: number;
   /** The stream began inside this message: the client has, or expects, its text as deltas. */
   readonly inherited: boolean;
@@ -55,8 +59,8 @@ export class Follower {
 
   constructor(options: FollowerOptions) {
     const { open, shown } = options;
-    const follow = (text: OpenText | null, stream: TextStream): Followed | null =>
-      text === null ? null : { ...text, offset: shown?.stream === stream ? shown.offset : 0, inherited: true, fresh: true };
+    const follow = (text: OpenText | null, stream: 'output' | 'thinking'): Followed | null =>
+      text === null ? null : { ...text, offset: shownOf(stream, open, shown), inherited: true, fresh: true };
     this.#options = options;
     this.served = options.after;
     this.#attempt = open.attempt;
@@ -87,27 +91,43 @@ export class Follower {
     return frames;
   }
 
-  /** Serves what is new of an open text; null when there is nothing. Only for a stream that has all events there are. */
-  follow(live: LiveText | null, stream: 'output' | 'thinking'): Buffer | null {
+  /** Serves what is new of the open texts, older ones first. Only for a stream that has all events there are. */
+  followTexts(textOf: (stream: 'output' | 'thinking') => LiveText | null): Buffer[] {
+    const { output, thinking } = this.#texts;
+    const order = (output?.startedSequence ?? 0) < (thinking?.startedSequence ?? 0) ? (['output', 'thinking'] as const) : STREAMS;
+    return order.flatMap((stream) => this.#follow(textOf(stream), stream) ?? []);
+  }
+
+  #follow(live: LiveText | null, stream: 'output' | 'thinking'): Buffer | null {
     const followed = this.#texts[stream];
     if (live === null || followed === null || live.startedSequence !== followed.startedSequence) return null;
-    if (!this.#options.wants(DELTA_TYPES[stream])) return null;
-    const to = wholeCharacters(live.text);
+    if (!this.#options.wants(DELTA_TYPES[stream]) || this.#owesOutput(followed)) return null;
+    const interruption = stream === 'output' ? this.#interruption() : null;
+    const to = Math.min(wholeCharacters(live.text), interruption?.outputOffset ?? Number.POSITIVE_INFINITY);
     // After an event in the middle of a text the client's cursor is that event's id, which knows no offset: an empty delta gives it one.
-    const renew = followed.offset > 0 && !followed.fresh;
+    // A place in the thinking that interrupts a message is a place in the message too.
+    const renew = followed.offset > 0 && !followed.fresh && (interruption === null || interruption.offset === 0);
     // This instance may know less than the client, who came from another one: then it waits.
     if (to < followed.offset || (to === followed.offset && !renew)) return null;
-    const spec = this.#spec(followed, {
-      stream,
-      turnId: live.turnId,
-      text: live.text,
-      to,
-      messageId: live.messageId,
-      attempt: live.attempt,
-    });
-    followed.offset = spec.to;
+    const { turnId, text, messageId, attempt } = live;
+    const spec = this.#spec(followed, { stream, turnId, text, to, messageId, attempt });
+    followed.offset = to;
     followed.fresh = true;
     return live.frames.of(spec, this.#options.date);
+  }
+
+  /** The thinking that interrupts the open message: what follows it in the message waits until it is over. */
+  #interruption(): Followed | null {
+    const { output, thinking } = this.#texts;
+    if (output === null || thinking === null || thinking.outputOffset === null) return null;
+    return thinking.startedSequence > output.startedSequence ? thinking : null;
+  }
+
+  /** Thinking waits for the part of the message that precedes it: its deltas' ids say that the client has that part. */
+  #owesOutput(thinking: Followed): boolean {
+    const { output } = this.#texts;
+    if (output === null || thinking.outputOffset === null || !this.#options.wants(DELTA_TYPES.output)) return false;
+    return output.offset < thinking.outputOffset;
   }
 
   /** The end of a text that this stream followed and has not been served completely, just before the event that has all of it. */
@@ -119,11 +139,15 @@ export class Follower {
     if (!(followed.inherited || isLive) || !this.#options.wants(DELTA_TYPES[stream])) return null;
     const final = entry.finalText;
     if (final === null || final.text.length <= followed.offset) return null;
+    const owesOutput = this.#owesOutput(followed);
+    if (owesOutput && !(followed.inherited && this.#options.resumed)) return null; // nothing of it was ever shown, and the event has it all
     const messageId = followed.messageId === null ? null : fromPublicId('message', followed.messageId);
     const to = final.text.length;
     const spec = this.#spec(followed, { stream, turnId: final.turnId, text: final.text, to, messageId, attempt: followed.attempt });
     followed.offset = to;
-    return deltaFrame(spec, this.#options.date());
+    // A place in this text would promise more of the message around it than the client has: then it is a place in the message.
+    const place = owesOutput ? ({ stream: 'output', offset: this.#texts.output?.offset ?? 0 } as const) : undefined;
+    return deltaFrame(spec, this.#options.date(), place);
   }
 
   #spec(
@@ -172,8 +196,16 @@ export class Follower {
   }
 
   #started(mark: TextMark): Omit<Followed, 'messageId' | 'inherited'> {
-    return { startedSequence: mark.sequence, attempt: this.#attempt, offset: 0, fresh: true };
+    return { startedSequence: mark.sequence, attempt: this.#attempt, outputOffset: mark.outputOffset, offset: 0, fresh: true };
   }
+}
+
+/** How much of an open text the client has, by its cursor. */
+function shownOf(stream: 'output' | 'thinking', open: OpenTexts, shown: FollowerOptions['shown']): number {
+  if (shown === null) return 0;
+  if (shown.stream === stream) return shown.offset;
+  // A cursor in thinking that interrupts the message: what comes before it was served before it.
+  return stream === 'output' && shown.stream === 'thinking' ? (open.thinking?.outputOffset ?? 0) : 0;
 }
 
 function closedBy(mark: TextMark): 'output' | 'thinking' | null {

@@ -37,18 +37,25 @@ export interface DeltaSpec {
   accumulated: boolean;
 }
 
+interface TextPlace {
+  stream: 'output' | 'thinking';
+  offset: number;
+}
+
 export const DELTA_TYPES = { output: 'output.message.delta', thinking: 'reason.thinking.delta' } as const satisfies Partial<
   Record<TextStream, string>
 >;
 
-/** A delta has no `id:` line, because only durable events have one; its id is a cursor all the same, and says where its text ends. */
-export function deltaFrame(spec: DeltaSpec, at: Date): Buffer {
+/**
+ * A delta has no `id:` line, because only durable events have one; its id is a cursor all the same, and says where its text ends, or
+ * another place.
+ */
+export function deltaFrame(spec: DeltaSpec, at: Date, place: TextPlace = { stream: spec.stream, offset: spec.to }): Buffer {
   const type = DELTA_TYPES[spec.stream];
   const event = {
     id: ephemeralEventId(spec.sessionId, at.getTime(), {
+      ...place,
       sequence: spec.sequence,
-      offset: spec.to,
-      stream: spec.stream,
       tag: spec.tag,
     }),
     type,

@@ -13,7 +13,13 @@ function piece(offset: number, text: string, startedSequence = 5, more: Partial<
   return { sessionId: SESSION, stream: 'output', messageId: MESSAGE, turnId, attempt: 1, startedSequence, offset, text, ...more };
 }
 
-const mark = (sequence: number, type: string, messageId: string | null = null): TextMark => ({ sequence, type, messageId, attempt: null });
+const mark = (sequence: number, type: string, messageId: string | null = null): TextMark => ({
+  sequence,
+  type,
+  messageId,
+  attempt: null,
+  outputOffset: null,
+});
 
 function texts(): LiveTexts {
   return new LiveTexts(() => 0);

@@ -58,7 +58,8 @@ export class LogEntry {
       sequence: this.sequence,
       type: this.type,
       messageId: typeof messageId === 'string' ? messageId : null,
-      attempt: typeof data['attempt'] === 'number' ? data['attempt'] : null,
+      attempt: numberOrNull(data['attempt']),
+      outputOffset: numberOrNull(data['output_offset']),
     };
   }
 
@@ -71,6 +72,10 @@ export class LogEntry {
     const { content } = data['message'] as { content: { type: string; text?: string }[] };
     return { turnId, text: content.map((part) => (part.type === 'text' ? (part.text ?? '') : '')).join('') };
   }
+}
+
+function numberOrNull(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
 }
 
 function jsonOf(frame: Buffer): string {

@@ -140,6 +140,7 @@ export class Pipeline {
         open: start.open,
         // A sequence that the log has not reached is no place in it: the stream began elsewhere.
         shown: request.after === start.after ? request.shown : null,
+        resumed: request.after === start.after,
         wants: request.wants,
         accumulated: request.accumulated,
         date: () => this.#deps.clock.date(),

@@ -176,10 +176,8 @@ export class SseStream implements Watcher, WheelEntry {
     this.#follower.caughtUp();
     // Text waits for a client that is slow, and then goes out in larger pieces.
     if (this.#sink.needsDrain) return;
-    for (const stream of ['thinking', 'output'] as const) {
-      const frame = this.#follower.follow(this.#shop.hub.texts.of(this.#session.id, stream), stream);
-      if (frame !== null) this.#write(frame);
-    }
+    const texts = this.#shop.hub.texts;
+    for (const frame of this.#follower.followTexts((stream) => texts.of(this.#session.id, stream))) this.#write(frame);
   }
 
   /** Checked before a frame is added, so one frame always passes. */

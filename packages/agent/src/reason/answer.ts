@@ -136,7 +136,9 @@ export class AnswerCollector {
     if (isNewEpisode) {
       this.#episodeStart = this.thinking.length + gap.length;
       const { turnId, model } = this.#labels;
-      this.#output.begin('thinking', { type: 'reason.thinking.started', data: { turn_id: turnId, model } });
+      // Thinking in the middle of a message says where: a client's cursor in it is then a place in the message too.
+      const data = present({ turn_id: turnId, model, output_offset: this.text === '' ? undefined : this.text.length });
+      this.#output.begin('thinking', { type: 'reason.thinking.started', data });
     }
     this.#block = (this.#block ?? '') + delta;
     this.thinking += gap + delta;

@@ -47,7 +47,7 @@ async function sessionInMessage(): Promise<{ sessionId: Uuid; turn: ReturnType<t
   return { sessionId, turn };
 }
 
-const OUTPUT = { startedSequence: 5, messageId: `message_${MESSAGE.replaceAll('-', '')}`, attempt: 1 };
+const OUTPUT = { startedSequence: 5, messageId: `message_${MESSAGE.replaceAll('-', '')}`, attempt: 1, outputOffset: null };
 
 describe('an event as it is read', () => {
   it('is the same as the one that was told from memory', async () => {
@@ -156,7 +156,7 @@ describe('the start of a stream', () => {
     expect(await open(4)).toMatchObject({ output: null, thinking: null, attempt: 1 });
     expect(await open(5)).toMatchObject({ output: OUTPUT });
     await commitEvents(db, sessionId, [{ type: 'input.message', context }]);
-    await commitEvents(db, sessionId, [{ type: 'reason.thinking.started', context }]);
+    await commitEvents(db, sessionId, [{ type: 'reason.thinking.started', context, data: { output_offset: 12 } }]);
     expect(await open(7)).toEqual({ attempt: 1, output: OUTPUT, thinking: { startedSequence: 7, messageId: null, attempt: 1 } });
     expect(await textsOpenNow(db, [sessionId])).toEqual(new Map([[sessionId, await open(7)]]));
     await commitEvents(db, sessionId, [{ type: 'reason.recovered', context, data: { attempt: 2 } }]);

@@ -18,7 +18,8 @@ export interface StreamStart {
   open: OpenTexts;
 }
 
-const MARKS = `e.seq, e.type, coalesce(e.data->>'message_id', e.data#>>'{message,id}') as message_id, (e.data->>'attempt')::int as attempt`;
+const MARKS = `e.seq, e.type, coalesce(e.data->>'message_id', e.data#>>'{message,id}') as message_id, (e.data->>'attempt')::int as attempt,
+   (e.data->>'output_offset')::int as output_offset`;
 
 /** A step's events between its start and its end are few; so many are enough to find what is open. */
 const LOOK_BACK = 400;
@@ -29,7 +30,7 @@ const OPEN_STREAM: Statement = {
    select session_id, first_seq, last_seq, turn_id,
      greatest(first_seq - 1, case when $4::boolean then last_seq when $3::int is null or $3::int > last_seq then last_input_seq - 1 else $3::int end) as after
    from session_heads where session_id = $1 and org_id = $2)
- select h.first_seq, h.last_seq, h.turn_id is not null as running, h.after, m.seq, m.type, m.message_id, m.attempt
+ select h.first_seq, h.last_seq, h.turn_id is not null as running, h.after, m.seq, m.type, m.message_id, m.attempt, m.output_offset
  from h left join lateral (
    select ${MARKS} from events e
    where e.session_id = h.session_id and e.seq <= h.after and e.seq > h.after - ${LOOK_BACK} and e.type = any($5::text[])
@@ -43,6 +44,7 @@ interface MarkRow extends Row {
   type: string;
   message_id: string | null;
   attempt: number | null;
+  output_offset: number | null;
 }
 
 interface StartRow extends MarkRow {
@@ -75,13 +77,16 @@ export async function streamStart(
 function openTextsOf(rows: readonly MarkRow[]): OpenTexts {
   return rows
     .filter((row) => row.seq !== null)
-    .map((row): TextMark => ({ sequence: row.seq as number, type: row.type, messageId: row.message_id, attempt: row.attempt }))
+    .map((row): TextMark => {
+      const { type, attempt } = row;
+      return { sequence: row.seq as number, type, messageId: row.message_id, attempt, outputOffset: row.output_offset };
+    })
     .reduce(foldTextMark, NO_OPEN_TEXTS);
 }
 
 const OPEN_TEXTS: Statement = {
   name: 'texts_open_at_end',
-  text: `select h.session_id, m.seq, m.type, m.message_id, m.attempt
+  text: `select h.session_id, m.seq, m.type, m.message_id, m.attempt, m.output_offset
    from session_heads h cross join lateral (
      select ${MARKS} from events e
      where e.session_id = h.session_id and e.seq > h.last_seq - ${LOOK_BACK} and e.type = any($2::text[])

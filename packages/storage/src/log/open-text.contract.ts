@@ -47,7 +47,14 @@ it('brings what was written after a reader was there last, and how far that is',
   const first = await readNewText(db, new Map([[A, 1]]), [sessionId]);
   expect([glance(first.pieces), first.through]).toEqual([['A2: 3+lo'], new Map([[A, 3]])]);
   expect(first.pieces[0]?.turnId).toBe(context.turn_id);
-  const nothing = await readNewText(db, new Map([[A, 3], [B, 1]]), [sessionId]);
+  const nothing = await readNewText(
+    db,
+    new Map([
+      [A, 3],
+      [B, 1],
+    ]),
+    [sessionId],
+  );
   expect(nothing).toEqual({ pieces: [], through: new Map() });
   expect(glance(await readTextOfSessions(db, [sessionId]))).toEqual(['A1: 0+Hel', 'B1: 0+Hi', 'A2: 3+lo']);
 });

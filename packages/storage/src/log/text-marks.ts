@@ -10,6 +10,8 @@ export interface OpenText {
   messageId: string | null;
   /** Attempt of the step that writes it; null when the log does not say. */
   attempt: number | null;
+  /** Of thinking that interrupts an output message: how much of that message comes before it. */
+  outputOffset: number | null;
 }
 
 export interface OpenTexts {
@@ -24,6 +26,7 @@ export interface TextMark {
   type: string;
   messageId: string | null;
   attempt: number | null;
+  outputOffset: number | null;
 }
 
 export const NO_OPEN_TEXTS: OpenTexts = { attempt: null, output: null, thinking: null };
@@ -49,9 +52,12 @@ export function isTextMark(type: string): boolean {
 export function foldTextMark(open: OpenTexts, mark: TextMark): OpenTexts {
   switch (mark.type) {
     case 'output.message.started':
-      return { ...open, output: { startedSequence: mark.sequence, messageId: mark.messageId, attempt: open.attempt } };
+      return { ...open, output: { startedSequence: mark.sequence, messageId: mark.messageId, attempt: open.attempt, outputOffset: null } };
     case 'reason.thinking.started':
-      return { ...open, thinking: { startedSequence: mark.sequence, messageId: null, attempt: open.attempt } };
+      return {
+        ...open,
+        thinking: { startedSequence: mark.sequence, messageId: null, attempt: open.attempt, outputOffset: mark.outputOffset },
+      };
     case 'output.message.completed':
       // A notice of ours has a message id of its own and closes nothing.
       return open.output !== null && open.output.messageId === mark.messageId ? { ...open, output: null } : open;

@@ -27,6 +27,7 @@ interface WrittenText {
   text: string;
 }
 
+type Outcome = 'done' | 'lost' | 'cancelled';
 type EventPair = readonly [Draft['type'], Record<string, unknown>];
 
 const CHARACTERS = ['a', 'b', ' ', 'ü', '🙂', '"', '\\', '\n', '界'];
@@ -89,7 +90,7 @@ export class TurnWriter {
     return true;
   }
 
-  async #attempt(messageId: Uuid, attempt: number): Promise<'done' | 'lost' | 'cancelled'> {
+  async #attempt(messageId: Uuid, attempt: number): Promise<Outcome> {
     const { chance } = this.#world;
     if (chance.is(0.5)) {
       const started = await this.#commit(['reason.thinking.started', {}]);
@@ -123,10 +124,14 @@ export class TurnWriter {
     return Array.from({ length: chance.int(1, 60) }, () => chance.pick(CHARACTERS)).join('');
   }
 
-  async #stream(what: WrittenText): Promise<'done' | 'lost' | 'cancelled'> {
+  async #stream(what: WrittenText, before: WrittenText | null = null): Promise<Outcome> {
     const { chance, sleep, relay } = this.#world;
     const { text } = what;
     for (let offset = 0; offset < text.length;) {
+      if (what.stream === 'output' && offset > 0 && text.slice(0, offset).isWellFormed() && chance.is(0.05)) {
+        const end = await this.#interrupt({ ...what, text: text.slice(0, offset) });
+        if (end !== 'done') return end;
+      }
       const piece = text.slice(offset, offset + chance.int(1, 9));
       this.#delta(what, offset, piece);
       offset += piece.length;
@@ -135,6 +140,7 @@ export class TurnWriter {
       if (!this.#relay.isAlive() || chance.is(0.02)) {
         // The worker attaches elsewhere and writes what it has again.
         this.#relay = relay();
+        if (before !== null) this.#delta(before, 0, before.text);
         this.#delta(what, 0, text.slice(0, offset));
       }
       if (chance.is(0.02)) {
@@ -147,6 +153,20 @@ export class TurnWriter {
       }
     }
     return 'done';
+  }
+
+  /** Thinking in the middle of a message; what was written of the message may be sent after the first of it. */
+  async #interrupt(output: WrittenText): Promise<Outcome> {
+    const { chance, later } = this.#world;
+    const thinking = this.#text();
+    const started = await this.#commit(['reason.thinking.started', { output_offset: output.text.length }]);
+    const from = chance.int(0, output.text.length);
+    const relay = this.#relay;
+    later(chance.next() * 60, () => this.#send(relay, output, { offset: from, text: output.text.slice(from) }));
+    const { messageId, attempt } = output;
+    const end = await this.#stream({ stream: 'thinking', messageId, attempt, started, text: thinking }, output);
+    if (end === 'done') await this.#commit(['reason.thinking.completed', { thinking }]);
+    return end;
   }
 
   /** A worker that lost its lease goes on for a while. */
