@@ -157,7 +157,11 @@ describe('the start of a stream', () => {
     expect(await open(5)).toMatchObject({ output: OUTPUT });
     await commitEvents(db, sessionId, [{ type: 'input.message', context }]);
     await commitEvents(db, sessionId, [{ type: 'reason.thinking.started', context, data: { output_offset: 12 } }]);
-    expect(await open(7)).toEqual({ attempt: 1, output: OUTPUT, thinking: { startedSequence: 7, messageId: null, attempt: 1 } });
+    expect(await open(7)).toEqual({
+      attempt: 1,
+      output: OUTPUT,
+      thinking: { startedSequence: 7, messageId: null, attempt: 1, outputOffset: 12 },
+    });
     expect(await textsOpenNow(db, [sessionId])).toEqual(new Map([[sessionId, await open(7)]]));
     await commitEvents(db, sessionId, [{ type: 'reason.recovered', context, data: { attempt: 2 } }]);
     expect(await open(8)).toEqual({ attempt: 2, output: null, thinking: null });
