@@ -64,10 +64,6 @@ export class Api {
     const { id } = await this.expect<{ id: string }>('POST', '/v1/sessions', session);
     return new Conversation(this, id);
   }
-
-  async workers(): Promise<number> {
-    return (await this.expect<{ active_workers: number }>('GET', '/v1/durable/health')).active_workers;
-  }
 }
 
 /** Waits until a condition holds; fails with what was waited for. */

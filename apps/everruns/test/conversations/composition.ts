@@ -3,7 +3,7 @@ import { loadConfig, startServer, type RunningServer } from '@everruns/server';
 import { openDatabase, type Database } from '@everruns/storage';
 import { testDatabase } from '@everruns/testing/postgres';
 import { composeWorker, linkTo, parseWorkerConfig, type RunningWorker, type WorkerParts } from '@everruns/worker';
-import { Api, eventually } from './api-client.ts';
+import { Api } from './api-client.ts';
 import { KillableLink, type LinkHooks } from './killable-link.ts';
 
 const TEST_TOOLS = '@everruns/testing/test-capabilities';
@@ -40,6 +40,8 @@ export interface Composition {
   readonly db: Database;
   readonly workers: readonly ComposedWorker[];
   addWorker(options?: WorkerOptions): Promise<ComposedWorker>;
+  /** Ends all workers at once, also those that were cut off. */
+  stopWorkers(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -69,15 +71,14 @@ export async function compose(options: CompositionOptions = {}): Promise<Composi
   const apis = servers.map((server) => new Api(`${server.url}/api`));
   const workers: ComposedWorker[] = [];
   const addWorker = async (own: WorkerOptions = {}): Promise<ComposedWorker> => {
-    const at = own.server ?? 0;
-    const server = servers[at];
-    const api = apis[at];
-    if (server === undefined || api === undefined) throw new Error(`There is no server ${at}.`);
-    const before = await api.workers();
+    const server = servers[own.server ?? 0];
+    if (server === undefined) throw new Error(`There is no server ${own.server}.`);
     const worker = await startWorkerOn(server, { ...options.worker, ...own, id: `worker-${workers.length + 1}` });
     workers.push(worker);
-    await eventually(async () => (await api.workers()) > before, 'the worker to be attached');
     return worker;
+  };
+  const stopWorkers = async (): Promise<void> => {
+    await Promise.all(workers.map(({ worker }) => worker.stop(0)));
   };
   for (let n = 0; n < (options.workers ?? 1); n++) await addWorker({ server: n % servers.length });
   return {
@@ -86,8 +87,9 @@ export async function compose(options: CompositionOptions = {}): Promise<Composi
     db,
     workers,
     addWorker,
+    stopWorkers,
     async close() {
-      await Promise.all(workers.map(({ worker }) => worker.stop(0)));
+      await stopWorkers();
       for (const server of servers) await server.stop();
       await db.close();
       await database.drop();
@@ -95,16 +97,22 @@ export async function compose(options: CompositionOptions = {}): Promise<Composi
   };
 }
 
+/** Resolves when the worker is attached. */
 async function startWorkerOn(server: RunningServer, options: WorkerOptions & { id: string }): Promise<ComposedWorker> {
   const link = new KillableLink(linkTo(server.gateway), options.hooks);
   const troubles: string[] = [];
+  const attached = Promise.withResolvers<void>();
+  const info = (_: unknown, message: string): void => {
+    if (message === 'attached') attached.resolve();
+  };
   const trouble = (fields: Record<string, unknown>, message: string): void => void troubles.push(`${message} ${JSON.stringify(fields)}`);
   const env = { EVERRUNS_CAPABILITY_MODULES: TEST_TOOLS, WORKER_ID: options.id, PATH: process.env['PATH'] ?? '', ...options.env };
   const worker = await composeWorker(parseWorkerConfig(env), {
     openLink: link.open,
-    log: { info: () => undefined, warn: trouble, error: trouble },
+    log: { info, warn: trouble, error: trouble },
     ...(options.fetch !== undefined && { fetch: options.fetch }),
     ...(options.stallTimeoutMs !== undefined && { stallTimeoutMs: options.stallTimeoutMs }),
   });
+  await attached.promise;
   return { worker, link, troubles };
 }

@@ -45,12 +45,20 @@ export class KillableLink {
       send: (message) => {
         if (this.isDead) return;
         const fate = message.kind === undefined ? 'deliver' : (this.#hooks.toServer?.(message.kind) ?? 'deliver');
-        if (fate !== 'lose') link.send(message);
-        if (fate !== 'deliver') kill();
+        if (fate === 'lose') return kill();
+        link.send(message);
+        if (fate === 'deliver_and_lose') this.#killAfterDelivery(link);
       },
       receive: this.#receive(link, kill),
       close: () => link.close(),
     };
+  }
+
+  /** What was sent is still heard; nothing is said or heard after it. */
+  #killAfterDelivery(link: WorkerLink): void {
+    this.isDead = true;
+    link.close();
+    setImmediate(() => this.kill());
   }
 
   async *#receive(link: WorkerLink, kill: () => void): AsyncGenerator<ServerMessage> {
