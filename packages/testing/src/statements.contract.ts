@@ -87,6 +87,19 @@ describe('statements of a turn', () => {
     }
   });
 
+  test('a text turn that starts with a seat at hand needs no claim', async () => {
+    const sessionId = await openSession(db, player);
+    const { calls } = await statementsDuring(db, async () => {
+      const accepted = await post(db, player, sessionId, { seated: true });
+      const task = accepted.verdict === 'started' ? accepted.task : null;
+      if (task === null) throw new Error('The seat was not taken.');
+      const { seen } = await readPrompt(db, sessionId);
+      await loadConfig(sessionId);
+      await completeStep(db, reasonCommand(player, task, { seen }));
+    });
+    expect(calls).toBe(4);
+  });
+
   test('text that streams adds the start of its message', async () => {
     const sessionId = await openSession(db, player);
     await post(db, player, sessionId);

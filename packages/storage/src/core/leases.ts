@@ -1,6 +1,7 @@
 import type { PlannedCall, Pool, Uuid } from '@everruns/contract';
 import type { CallEffect, TaskError, TaskPayload } from '@everruns/engine';
 import type { Queryable, Statement } from '../database.ts';
+import { storableJson } from '../json.ts';
 
 /** Leases outside the steps that hold them: finding lost ones, giving tasks back, adopting what a re-attached worker holds. */
 
@@ -133,7 +134,7 @@ export async function requeueLease(db: Queryable, command: RequeueCommand): Prom
     command.losses,
     command.failures,
     Math.round(command.delayMs),
-    JSON.stringify(command.errors === undefined ? {} : { errors: command.errors }),
+    storableJson(command.errors === undefined ? {} : { errors: command.errors }),
     command.breaker ?? null,
   ]);
   return rows.length > 0;

@@ -1,4 +1,5 @@
 import type { Plan, TaskDraft } from '@everruns/engine';
+import { storableJson } from '../json.ts';
 
 /** Always all of them, so that the writes add numbers without asking. */
 const USAGE = ['input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_creation_tokens', 'estimated_cost_usd'] as const;
@@ -6,7 +7,7 @@ const USAGE = ['input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_crea
 /** A plan in the column names that the writes read. */
 export function planJson(plan: Plan, answer?: Record<string, unknown>): string {
   const inputIndex = plan.input ? plan.events.findIndex((event) => event.type === 'input.message') : -1;
-  return JSON.stringify({
+  return storableJson({
     events: plan.events.map((event, index) => ({ n: index + 1, ...event })),
     input_n: inputIndex === -1 ? null : inputIndex + 1,
     head: plan.head,

@@ -1,6 +1,7 @@
 import type { DurableEvent, Uuid } from '@everruns/contract';
 import type { EventDraft } from '@everruns/engine';
 import type { Queryable, Statement } from '../database.ts';
+import { storableJson } from '../json.ts';
 import { writtenEvents } from './written.ts';
 import type { WrittenRow } from './written.ts';
 
@@ -53,7 +54,7 @@ export async function appendInStep(db: Queryable, command: AppendCommand): Promi
     command.taskId,
     command.token,
     command.n,
-    JSON.stringify(events),
+    storableJson(events),
   ]);
   const verdict = rows[0]?.verdict ?? 'lost';
   if (verdict === 'lost' || verdict === 'ended') return { verdict };
@@ -83,7 +84,7 @@ const CHECKPOINT: Statement = {
 
 /** Stores what a later attempt of this task needs; false when the lease is lost. */
 export async function checkpointLease(db: Queryable, at: { taskId: Uuid; token: Uuid; state: unknown }): Promise<boolean> {
-  return (await db.run(CHECKPOINT, [at.taskId, at.token, JSON.stringify(at.state)])).length > 0;
+  return (await db.run(CHECKPOINT, [at.taskId, at.token, storableJson(at.state)])).length > 0;
 }
 
 const STARTED_TEXTS: Statement = {

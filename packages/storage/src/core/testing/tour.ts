@@ -69,6 +69,9 @@ async function turns(db: Database, player: Player): Promise<void> {
   });
   await cancel(db, player, sessionId);
   await completeReason(db, player, (await runningTurn(db, player)).task);
+  const seatedSession = await openSession(db, player);
+  await post(db, player, seatedSession, { seated: true });
+  await cancel(db, player, seatedSession);
 }
 
 async function leases(db: Database, player: Player): Promise<void> {

@@ -52,6 +52,9 @@ export interface PostOptions {
   turnId?: Uuid;
   messageId?: Uuid;
   text?: string;
+  /** Offers the player's seat for the turn's first task. */
+  seated?: boolean;
+  orgCap?: number;
 }
 
 export function postCommand(player: Player, sessionId: Uuid, options: PostOptions = {}): AcceptCommand {
@@ -72,6 +75,9 @@ export function postCommand(player: Player, sessionId: Uuid, options: PostOption
     ],
     ...start,
     version: 1,
+    ...(options.seated === true
+      ? { seat: { ...player.seat, instanceId: player.instanceId, token: player.ids.random(), orgCap: options.orgCap ?? 1_000 } }
+      : {}),
   };
 }
 

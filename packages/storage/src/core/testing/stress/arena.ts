@@ -26,6 +26,8 @@ export interface Arena {
   /** Tasks that were completed, or whose holders fell silent: they speak again later. */
   zombies: { player: Player; task: ClaimedTask }[];
   accepted: number;
+  /** What was started without anybody waiting for it. */
+  aside: Promise<void>[];
   /** Clients stop first, then the others when all turns have ended. */
   phase: 'busy' | 'draining' | 'over';
 }
@@ -38,12 +40,19 @@ export function count(arena: Arena, what: string): void {
 
 /** Nothing may be thrown: what is, is counted under its SQLSTATE and fails the test. */
 export async function loop(arena: Arena, goesOn: () => boolean, act: () => Promise<void>): Promise<void> {
-  while (goesOn()) {
-    try {
-      await act();
-    } catch (error) {
-      count(arena, `error ${sqlState(error) ?? String(error)}`);
-    }
+  while (goesOn()) await attempt(arena, act);
+}
+
+/** Starts something that the run waits for at its end. */
+export function aside(arena: Arena, act: () => Promise<void>): void {
+  arena.aside.push(attempt(arena, act));
+}
+
+async function attempt(arena: Arena, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    count(arena, `error ${sqlState(error) ?? String(error)}`);
   }
 }
 

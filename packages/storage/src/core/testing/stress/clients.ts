@@ -5,8 +5,9 @@ import type { EventDraft, Plan, TurnState } from '@everruns/engine';
 import { sql } from '../sql.ts';
 import { applyUnderHead, cancel, decideContext, openCalls, post } from '../turn-driver.ts';
 import type { Player } from '../turn-driver.ts';
-import { PAUSE_MS, chance, count, pause, pick } from './arena.ts';
+import { aside, chance, count, pause, PAUSE_MS, pick } from './arena.ts';
 import type { Arena } from './arena.ts';
+import { hold } from './workers.ts';
 
 /** Clients that post, cancel, answer and abandon. */
 
@@ -25,8 +26,14 @@ export async function actAsClient(arena: Arena): Promise<void> {
 }
 
 async function say(arena: Arena, player: Player, sessionId: Uuid, key?: Uuid): Promise<void> {
-  const result = await post(arena.db, player, sessionId, key === undefined ? {} : { key });
+  const seated = chance(arena, 0.4);
+  const result = await post(arena.db, player, sessionId, { seated, ...(key === undefined ? {} : { key }) });
   count(arena, result.verdict);
+  if (result.verdict === 'started' && result.task !== null) {
+    count(arena, 'seated');
+    const { task } = result;
+    aside(arena, () => hold(arena, player, task));
+  }
   if (result.verdict === 'started' || result.verdict === 'steered') arena.accepted++;
   if (result.verdict === 'waiting' && chance(arena, 0.3)) await abandon(arena, player, sessionId);
 }

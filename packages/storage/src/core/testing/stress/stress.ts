@@ -37,6 +37,7 @@ export async function runStress(db: Database, player: Player, options: { duratio
     dead: new Set(),
     zombies: [],
     accepted: 0,
+    aside: [],
     phase: 'busy',
   };
   for (let n = 0; n < SESSIONS; n++) arena.sessions.push(await openSession(db, player));
@@ -61,7 +62,7 @@ export async function runStress(db: Database, player: Player, options: { duratio
   await Promise.all(clients);
   await untilIdle(arena);
   arena.phase = 'over';
-  await Promise.all(rest);
+  await Promise.all([...rest, ...arena.aside]);
   return { tally: arena.tally, accepted: arena.accepted, unsafeStarts: arena.unsafeStarts };
 }
 

@@ -23,7 +23,7 @@ export async function work(arena: Arena, index: number, pool: Pool): Promise<voi
 }
 
 /** One worker with one task: slow, gone, confused or plain. */
-async function hold(arena: Arena, player: Player, task: ClaimedTask): Promise<void> {
+export async function hold(arena: Arena, player: Player, task: ClaimedTask): Promise<void> {
   count(arena, `claimed ${task.pool}`);
   if (chance(arena, 0.04)) return giveBackUnstarted(arena, task);
   if (task.effect === 'unsafe') arena.unsafeStarts.set(task.taskId, (arena.unsafeStarts.get(task.taskId) ?? 0) + 1);
