@@ -38,7 +38,7 @@ async function hunt(mutant: Mutant): Promise<Violation[] | null> {
       const result = await playScenario(stage, mutant.scenario, shot);
       if (result.violations.length > 0) return result.violations;
     }
-    if (!planted.applied()) throw new Error(`${mutant.id}: the statement ${mutant.statement} no longer has what is to be changed.`);
+    if (!planted.applied()) throw new Error(`${mutant.id}: no statement ${mutant.statements} has what is to be changed.`);
     return null;
   } finally {
     await stage.stop();

@@ -109,8 +109,8 @@ function checkAcknowledged({ log, acknowledged, modelCalls }: RunRecord, tally: 
 function checkOutcome({ log, expected, sessionStatus, harm }: RunRecord, tally: Tally): void {
   const ends = log.filter((event) => ENDS.has(event.type));
   const [first, last] = [ends[0], ends.at(-1)];
-  // A model's answer that is cut off from outside in its middle ends the turn, as the contract says; the user is told.
-  const brokenOff = harm?.callCut === true && first?.type === 'turn.failed';
+  // A model's answer that is cut off from outside in its middle fails the turn, as the contract says, and a tool's fails its call.
+  const brokenOff = harm?.callCut === true && (first?.type === 'turn.failed' || first?.type === 'turn.completed');
   if (first?.type !== expected.turnEnd && !brokenOff)
     tally.add('outcome', `the turn ended with ${first?.type ?? 'nothing'}: ${JSON.stringify(first?.data ?? {})}`);
   if (expected.finalText !== null && first !== undefined && !brokenOff) {

@@ -13,13 +13,12 @@ beforeAll(async () => {
 });
 
 describe('the planted faults', () => {
-  it.each(MUTANTS.map((mutant) => [mutant.id, mutant] as const))('%s changes a statement that storage has', (_, mutant) => {
-    expect(sources).toContain(`name: '${mutant.statement}'`);
+  it.each(MUTANTS.map((mutant) => [mutant.id, mutant] as const))('%s changes what storage says', (_, mutant) => {
     expect(sources.replace(...mutant.change)).not.toBe(sources);
   });
 
   it('touch no other statement', () => {
-    const planted = plant({ ...(MUTANTS[0] as (typeof MUTANTS)[number]), statement: 'mine', change: ['one', 'two'] });
+    const planted = plant({ ...(MUTANTS[0] as (typeof MUTANTS)[number]), statements: /^mine$/, change: ['one', 'two'] });
     expect(planted.rewrite({ name: 'another', text: 'one' })).toBe('one');
     expect(planted.applied()).toBe(false);
     expect(planted.rewrite({ name: 'mine', text: 'one' })).toBe('two');

@@ -10,13 +10,15 @@ export interface Mutant {
   id: string;
   /** What would be wrong with the product. */
   fault: string;
-  /** The statement that is changed, and how. A change that no longer applies is an error, not a pass. */
-  statement: string;
+  /** Names of the statements that are changed, and how. A change that no longer applies is an error, not a pass. */
+  statements: RegExp;
   change: readonly [from: string | RegExp, to: string];
   scenario: Scenario;
   /** The harm under which it shows; null when it shows without. */
   shot: ((shot: Shot) => boolean) | null;
 }
+
+const COMPLETIONS = /^complete_/;
 
 const scenario = (name: string): Scenario => {
   const found = SCENARIOS.find((candidate) => candidate.name === name);
@@ -46,15 +48,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'lease-outlives-completion',
     fault: 'the lease is not part of what a completion ends: the condition on it is dropped',
-    statement: 'complete_step',
+    statements: COMPLETIONS,
     change: ['array[$2::uuid] as drop_tasks', 'array[]::uuid[] as drop_tasks'],
     scenario: scenario('tools'),
-    shot: (shot) => shot.victim === 'worker' && shot.phase === 'after' && shot.point.label === 'complete_step' && shot.point.n === 2,
+    shot: (shot) => shot.victim === 'worker' && shot.phase === 'after' && shot.point.label.startsWith('complete_') && shot.point.n === 2,
   },
   {
     id: 'sequence-by-max',
     fault: 'the next sequence is the highest one plus one, not the locked head',
-    statement: 'complete_step',
+    statements: COMPLETIONS,
     change: [/ok\.last_seq \+ e\.n\b/g, '(select coalesce(max(o.seq), 0) from events o where o.session_id = ok.session_id) + e.n'],
     scenario: AT_ONCE,
     shot: null,
@@ -62,7 +64,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'seen-not-checked',
     fault: 'a turn ends although a message came in that its prompt had not seen',
-    statement: 'complete_step',
+    statements: COMPLETIONS,
     change: ['h.last_input_seq > $5::int', 'h.last_input_seq > $5::int and false'],
     scenario: scenario('steering'),
     shot: null,
@@ -70,7 +72,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'wake-up-forgotten',
     fault: 'the last call of a batch wakes nobody',
-    statement: 'complete_step',
+    statements: COMPLETIONS,
     change: ["and w.open_calls = 1 then 'last'", "and w.open_calls = 0 then 'last'"],
     scenario: scenario('tools'),
     shot: null,
@@ -78,7 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'message-key-forgotten',
     fault: 'a message that is sent again after a lost answer is stored again',
-    statement: 'accept_message',
+    statements: /^accept_message$/,
     change: ['from p where $3::uuid is not null', 'from p where $3::uuid is not null and false'],
     scenario: scenario('text'),
     shot: (shot) => shot.victim === 'server' && shot.phase === 'lost' && shot.point.label === 'accept_message',
@@ -86,7 +88,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'effect-forgotten',
     fault: 'a call that is unsafe to repeat is leased as if it were not',
-    statement: 'claim_tasks',
+    statements: /^claim_tasks$/,
     change: ['v.losses, v.failures, v.step, v.call_id, v.effect, $4', "v.losses, v.failures, v.step, v.call_id, 'readonly', $4"],
     scenario: scenario('tools'),
     shot: (shot) => shot.victim === 'worker' && shot.phase === 'lost' && shot.point.label === 'effect unsafe',
@@ -94,7 +96,7 @@ export const MUTANTS: readonly Mutant[] = [
 ];
 
 /** Puts a mutant on the wire. `applied` says whether its statement came by and could be changed. */
-export function plant({ statement, change: [from, to] }: Mutant): {
+export function plant({ statements, change: [from, to] }: Mutant): {
   rewrite: (seen: { name: string; text: string }) => string;
   applied: () => boolean;
 } {
@@ -102,7 +104,7 @@ export function plant({ statement, change: [from, to] }: Mutant): {
   return {
     applied: () => applied,
     rewrite: ({ name, text }) => {
-      if (name !== statement) return text;
+      if (!statements.test(name)) return text;
       const changed = text.replace(from, to);
       applied ||= changed !== text;
       return changed;

@@ -119,6 +119,9 @@ interface MoveContext {
 
 function movesOf({ api, model, effects, turnWithinMs }: Stage, { session, stream, acknowledged }: MoveContext): Moves {
   const path = `/v1/sessions/${session}`;
+  const ended = stream.first((event) => event.type === 'session.idled', turnWithinMs).then(() => false);
+  const beforeEnd = (listen: (happened: () => void) => void): Promise<boolean> =>
+    Promise.race([ended, new Promise<boolean>((resolve) => listen(() => resolve(true)))]);
   return {
     async post(text) {
       const body = { message: { role: 'user', content: [{ type: 'text', text }] }, client_message_id: randomUUID() };
@@ -133,12 +136,10 @@ function movesOf({ api, model, effects, turnWithinMs }: Stage, { session, stream
       const { status } = await api.send('POST', `${path}/tool-results`, { tool_results: [{ tool_call_id: callId, result }] });
       if (status === 200) acknowledged.toolResults.push({ callId, result });
     },
-    firstPiece: new Promise((resolve) => {
-      model.onFirstPiece = () => resolve();
+    firstPiece: beforeEnd((happened) => (model.onFirstPiece = happened)),
+    firstEffect: beforeEnd((happened) => (effects.onEffect = happened)),
+    callRequested: beforeEnd((happened) => {
+      void stream.first((event) => event.type === 'tool.call_requested', turnWithinMs).then((event) => event !== null && happened());
     }),
-    firstEffect: new Promise((resolve) => {
-      effects.onEffect = () => resolve();
-    }),
-    callRequested: stream.first((event) => event.type === 'tool.call_requested', turnWithinMs).then(() => undefined),
   };
 }

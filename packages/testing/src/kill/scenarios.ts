@@ -14,10 +14,10 @@ export interface Moves {
   post(text: string): Promise<string>;
   cancel(): Promise<void>;
   answer(callId: string, result: unknown): Promise<void>;
-  /** Resolve when the named thing has happened for the first time. */
-  firstPiece: Promise<void>;
-  firstEffect: Promise<void>;
-  callRequested: Promise<void>;
+  /** Resolve when the named thing has happened for the first time: false when the turn ended without it. */
+  firstPiece: Promise<boolean>;
+  firstEffect: Promise<boolean>;
+  callRequested: Promise<boolean>;
 }
 
 export interface Scenario {
@@ -27,6 +27,8 @@ export interface Scenario {
   turns(ids: RunIds): ScriptedAnswer[];
   expect(ids: RunIds): Omit<Expectation, 'followUp'>;
   clientTools?: { type: 'client_side'; name: string; description: string; parameters: Record<string, unknown> }[];
+  /** Labels of calls that are cut off before they are answered, so that nothing can happen at their answer. */
+  unanswered?: readonly string[];
   /** What happens besides the first message. */
   play?(moves: Moves, ids: RunIds): Promise<void>;
 }
@@ -87,8 +89,7 @@ const CLIENT: Scenario = {
     },
   ],
   async play(moves, { run }) {
-    await moves.callRequested;
-    await moves.answer(`ask-${run}`, { chosen: `the second, ${run}` });
+    if (await moves.callRequested) await moves.answer(`ask-${run}`, { chosen: `the second, ${run}` });
   },
 };
 
@@ -102,8 +103,7 @@ const STEERING: Scenario = {
   // Which answer is the last depends on whether the first one had to be started anew after the message was there.
   expect: () => ({ turnEnd: 'turn.completed', finalText: null, calls: [] }),
   async play(moves, { run }) {
-    await moves.firstPiece;
-    await moves.post(`And mind this too: ${run}.`);
+    if (await moves.firstPiece) await moves.post(`And mind this too: ${run}.`);
   },
 };
 
@@ -114,10 +114,10 @@ const CANCEL: Scenario = {
     { ...STREAMED, tool_calls: [effectCall(ids, 'test_effect_readonly', 'readonly', LONG_MS)] },
     { text: 'This is never reached.' },
   ],
+  unanswered: ['effect readonly'],
   expect: (ids) => ({ turnEnd: 'turn.cancelled', finalText: null, calls: [expectedCall(ids, 'readonly')] }),
   async play(moves) {
-    await moves.firstEffect;
-    await moves.cancel();
+    if (await moves.firstEffect) await moves.cancel();
   },
 };
 

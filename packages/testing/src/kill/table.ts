@@ -31,7 +31,12 @@ export async function survey(stage: Stage, scenarios: readonly Scenario[] = SCEN
       throw new Error(`${scenario.name} does not always take the same way: ${JSON.stringify(counts)} and ${JSON.stringify(again)}`);
     found.counts[scenario.name] = counts;
     found.undisturbed.set(scenario.name, outsideCalls(first));
-    found.shots.push(...shotsAt(first.watched.points).map((shot) => ({ scenario, shot })));
+    const answered = (shot: Shot): boolean => shot.phase === 'before' || scenario.unanswered?.includes(shot.point.label) !== true;
+    found.shots.push(
+      ...shotsAt(first.watched.points)
+        .filter(answered)
+        .map((shot) => ({ scenario, shot })),
+    );
   }
   return found;
 }
