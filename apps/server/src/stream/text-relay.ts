@@ -68,9 +68,7 @@ export class TextRelay {
   hinted(instanceId: Uuid, text: TextHint): void {
     const watched = text.sessions.filter((id) => this.#deps.hub.isWatched(id));
     if (watched.length > 0) {
-      const wanted = this.#wanted.get(instanceId) ?? new Set();
-      for (const id of watched) wanted.add(id);
-      this.#wanted.set(instanceId, wanted);
+      this.#want(instanceId, watched);
       void this.#readNew();
       return;
     }
@@ -137,6 +135,12 @@ export class TextRelay {
     }
   }
 
+  #want(instanceId: Uuid, sessionIds: Iterable<Uuid>): void {
+    const wanted = this.#wanted.get(instanceId) ?? new Set();
+    for (const id of sessionIds) wanted.add(id);
+    this.#wanted.set(instanceId, wanted);
+  }
+
   async #readNew(): Promise<void> {
     if (this.#reading) return;
     this.#reading = true;
@@ -145,10 +149,11 @@ export class TextRelay {
       const sessions = new Set([...this.#wanted.values()].flatMap((ids) => [...ids]));
       this.#wanted.clear();
       try {
-        const { pieces, through } = await this.#deps.table.readNew(cursors, [...sessions]);
+        const { pieces, through, more } = await this.#deps.table.readNew(cursors, [...sessions]);
         for (const [id, n] of through) this.#cursors.set(id, Math.max(n, this.#cursors.get(id) ?? 0));
         const holes = pieces.filter((piece) => this.#take(piece) === 'gap').map((piece) => piece.sessionId);
         this.#reread(holes);
+        if (more) for (const id of cursors.keys()) this.#want(id, sessions);
       } catch (error) {
         this.#deps.onError(error); // the connection that LISTENs breaks too, and coming back it reads all again
       }

@@ -55,8 +55,24 @@ it('brings what was written after a reader was there last, and how far that is',
     ]),
     [sessionId],
   );
-  expect(nothing).toEqual({ pieces: [], through: new Map() });
+  expect(nothing).toEqual({ pieces: [], through: new Map(), more: false });
   expect(glance(await readTextOfSessions(db, [sessionId]))).toEqual(['A1: 0+Hel', 'B1: 0+Hi', 'A2: 3+lo']);
+});
+
+it('brings many rows in several reads, over both tables, without leaving one out', async () => {
+  const rows = Array.from({ length: 7_000 }, (_, n) => row(n + 1, n, 'x'));
+  await writeOpenText(db, A, rows.slice(0, 6_000));
+  await shiftClock(10);
+  await writeOpenText(db, A, rows.slice(6_000));
+  const seen: number[] = [];
+  let [cursor, more] = [0, true];
+  for (let reads = 0; more && reads < 10; reads++) {
+    const read = await readNewText(db, new Map([[A, cursor]]), [sessionId]);
+    seen.push(...read.pieces.map((piece) => piece.n));
+    ({ more } = read);
+    cursor = read.through.get(A) ?? cursor;
+  }
+  expect(seen).toEqual(rows.map(({ n }) => n));
 });
 
 it('keeps characters that a text column would not', async () => {
@@ -73,7 +89,7 @@ it.each([
   await writeOpenText(db, A, [row(1, 0, 'Hello')]);
   await commitEvents(db, sessionId, [{ ...end, context }]);
   expect(await readTextOfSessions(db, [sessionId])).toEqual([]);
-  expect(await readNewText(db, new Map([[A, 0]]), [sessionId])).toEqual({ pieces: [], through: new Map([[A, 1]]) });
+  expect(await readNewText(db, new Map([[A, 0]]), [sessionId])).toEqual({ pieces: [], through: new Map([[A, 1]]), more: false });
 });
 
 it('still shows the output after an episode of thinking has ended', async () => {

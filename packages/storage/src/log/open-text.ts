@@ -81,42 +81,61 @@ export async function unmarkOpenText(db: Queryable, instanceId: Uuid): Promise<v
   await db.run(UNMARK, [instanceId]);
 }
 
-/** Of the rows `r`: pieces of texts whose turn still runs and whose end the log does not have (core.md W10). */
+/**
+ * Of the rows `r`: the texts whose turn still runs and whose end the log does not have (core.md W10). Each look is a lateral one with a
+ * limit, because a generic plan would otherwise expect many texts and read all heads.
+ */
 const STILL_OPEN = `
- k as materialized (
-   select distinct r.session_id, r.stream, r.started_seq from r),
+ k as materialized (select distinct r.session_id, r.stream, r.started_seq from r),
  live as materialized (
-   select k.session_id, k.stream, k.started_seq, s.context->>'turn_id' as turn_id
-   from k join session_heads h on h.session_id = k.session_id and h.turn_id is not null
-   join events s on s.session_id = k.session_id and s.seq = k.started_seq and s.context->>'turn_id' = public_id('turn', h.turn_id)
-   where not exists (
-     select 1 from events x where x.session_id = k.session_id and x.seq > k.started_seq
-       and x.type in ('reason.started', 'reason.recovered', case k.stream when 'output' then 'output.message.completed' when 'thinking' then 'reason.thinking.completed' else 'tool.completed' end)))`;
+   select k.session_id, k.stream, k.started_seq, s.turn_id
+   from k cross join lateral (
+     select public_id('turn', h.turn_id) as turn_id from session_heads h where h.session_id = k.session_id and h.turn_id is not null limit 1) h
+   cross join lateral (
+     select e.context->>'turn_id' as turn_id from events e where e.session_id = k.session_id and e.seq = k.started_seq limit 1) s
+   left join lateral (
+     select true as closed from events x where x.session_id = k.session_id and x.seq > k.started_seq
+       and x.type in ('reason.started', 'reason.recovered', case k.stream when 'output' then 'output.message.completed' when 'thinking' then 'reason.thinking.completed' else 'tool.completed' end)
+     limit 1) x on true
+   where s.turn_id = h.turn_id and x.closed is null)`;
 
 const PIECES = `r.instance_id, r.n, r.session_id, r.message_id, r.attempt, r.stream, r.start_offset, r.started_seq, r.text, live.turn_id`;
+const ROWS = 't.instance_id, t.n, t.session_id, t.message_id, t.attempt, t.stream, t.start_offset, t.started_seq, t.text';
+
+/** Rows of one instance and one table in one read. */
+const MAX_NEW_ROWS = 5_000;
+
+const newRowsOf = (table: string): string =>
+  `select ${ROWS} from c cross join lateral (
+     select ${ROWS} from ${table} t where t.instance_id = c.instance_id and t.n > c.n order by t.n limit ${MAX_NEW_ROWS}) t`;
 
 const READ_NEW: Statement = {
   name: 'open_text_read_new',
   text: `with c as materialized (select instance_id, n from unnest($1::uuid[], $2::bigint[]) as c(instance_id, n)),
+ f0 as materialized (${newRowsOf('open_text_0')}),
+ f1 as materialized (${newRowsOf('open_text_1')}),
+ full_reads as (
+   select instance_id, max(n) as n from f0 group by instance_id having count(*) = ${MAX_NEW_ROWS}
+   union all select instance_id, max(n) as n from f1 group by instance_id having count(*) = ${MAX_NEW_ROWS}),
  a as materialized (
-   select t.instance_id, t.n, t.session_id, t.message_id, t.attempt, t.stream, t.start_offset, t.started_seq, t.text
-   from c join open_text_0 t on t.instance_id = c.instance_id and t.n > c.n
-   union all
-   select t.instance_id, t.n, t.session_id, t.message_id, t.attempt, t.stream, t.start_offset, t.started_seq, t.text
-   from c join open_text_1 t on t.instance_id = c.instance_id and t.n > c.n),
+   select f.instance_id, f.n, f.session_id, f.message_id, f.attempt, f.stream, f.start_offset, f.started_seq, f.text
+   from (select ${COLUMNS} from f0 union all select ${COLUMNS} from f1) f
+   where not exists (select 1 from full_reads u where u.instance_id = f.instance_id and u.n < f.n)),
  r as materialized (select ${COLUMNS} from a where session_id = any($3::uuid[])),
  ${STILL_OPEN},
  top as (select instance_id, max(n) as through from a group by instance_id)
- select top.instance_id as top_instance_id, top.through, ${PIECES}
+ select top.instance_id as top_instance_id, top.through, exists (select 1 from full_reads) as more, ${PIECES}
  from top left join (r join live using (session_id, stream, started_seq)) on r.instance_id = top.instance_id
  order by r.n`,
 };
 
+const rowsOfSessions = (table: string): string =>
+  `select ${ROWS} from unnest($1::uuid[]) as q(id) cross join lateral (
+     select ${ROWS} from ${table} t where t.session_id = q.id limit 100000) t`;
+
 const READ_SESSIONS: Statement = {
   name: 'open_text_read_sessions',
-  text: `with r as materialized (
-   select ${COLUMNS} from open_text_0 where session_id = any($1::uuid[])
-   union all select ${COLUMNS} from open_text_1 where session_id = any($1::uuid[])),
+  text: `with r as materialized (${rowsOfSessions('open_text_0')} union all ${rowsOfSessions('open_text_1')}),
  ${STILL_OPEN}
  select ${PIECES} from r join live using (session_id, stream, started_seq) order by r.started_seq, r.start_offset, r.n`,
 };
@@ -154,15 +173,18 @@ export interface NewText {
   pieces: TextPiece[];
   /** The last row of each instance, whatever its session. */
   through: Map<Uuid, number>;
+  /** There was more than one read takes: ask again from there. */
+  more: boolean;
 }
 
 /** What the instances of `cursors` wrote after these numbers. */
 export async function readNewText(db: Queryable, cursors: ReadonlyMap<Uuid, number>, sessionIds: readonly Uuid[]): Promise<NewText> {
-  type NewRow = { top_instance_id: Uuid; through: number } & (PieceRow | { session_id: null });
+  type NewRow = { top_instance_id: Uuid; through: number; more: boolean } & (PieceRow | { session_id: null });
   const rows = await db.run<NewRow & Row>(READ_NEW, [[...cursors.keys()], [...cursors.values()], sessionIds]);
   return {
     pieces: rows.filter((row): row is NewRow & PieceRow => row.session_id !== null).map(toPiece),
     through: new Map(rows.map((row) => [row.top_instance_id, row.through])),
+    more: rows[0]?.more === true,
   };
 }
 

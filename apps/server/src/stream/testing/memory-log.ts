@@ -152,7 +152,7 @@ export class MemoryTextTable {
         for (const row of fresh) through.set(row.instanceId, Math.max(row.n, through.get(row.instanceId) ?? 0));
         const pieces = this.#open(fresh.filter((row) => sessionIds.includes(row.sessionId)));
         await pause();
-        return { pieces, through };
+        return { pieces, through, more: false };
       },
       readSessions: async (ids) => {
         await pause();
