@@ -57,7 +57,7 @@ describe('statementsDuring', () => {
   });
 });
 
-describe('statements of a turn', () => {
+describe('R1: statements of a turn', () => {
   const loadConfig = (sessionId: Uuid) => loadTurnConfig(db, { orgId: DEFAULT_ORG_ID, sessionId });
 
   async function reasonStep(calls: Parameters<typeof reasonCommand>[2]['calls'] = []): Promise<void> {

@@ -1,9 +1,11 @@
+import { DEFAULT_ORG_ID } from '@everruns/contract';
 import type { Uuid } from '@everruns/contract';
 import { decideAbandon, decideCancel, decideClientDeadline, decideClientResults, decideTool } from '@everruns/engine';
 import type { EventDraft, TurnState } from '@everruns/engine';
 import { testDatabase } from '@everruns/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../database.ts';
+import { findMessageByKey } from './accept.ts';
 import type { ClaimedTask } from './claim.ts';
 import { completeStep } from './complete.ts';
 import { underHead } from './head.ts';
@@ -248,6 +250,25 @@ describe('R9: client-side calls next to server calls', () => {
     expect([deadline, abandoned].filter((end) => end === 'too late')).toHaveLength(1);
     expect((await logTypes(db, sessionId)).filter((type) => type === 'act.completed')).toHaveLength(1);
     expect(await scalar(db, 'select count(*)::int from ready')).toBe(1);
+  });
+
+  test("a message that abandons the wait is stored under its client's key: its repetition is a duplicate", async () => {
+    const { sessionId } = await waiting(['x']);
+    await completeTool(db, player, await claimOne(db, player, 'tool'));
+    const key = player.ids.random();
+    const message: EventDraft[] = [
+      { type: 'input.message', context: {}, data: { message: { id: 'message_x', role: 'user', content: [] } } },
+    ];
+    await underHead(db, { sessionId, orgId: null }, async (held) => {
+      const workflow = await held.workflow(held.head.turnId as Uuid);
+      if (workflow === null) throw new Error('The workflow is gone.');
+      const plan = decideAbandon(workflow.state as TurnState, openCalls(workflow), message, decideContext(player));
+      return held.apply(workflow.id, plan, { messageKey: key });
+    });
+    expect(await post(db, player, sessionId, { key })).toEqual({ verdict: 'duplicate' });
+    const stored = await findMessageByKey(db, { orgId: DEFAULT_ORG_ID, sessionId, key });
+    expect(stored).toMatchObject({ data: { message: { id: 'message_x' } } });
+    expect(stored?.seq).toBe(await scalar(db, 'select last_input_seq from session_heads where session_id = $1', [sessionId]));
   });
 
   test('a message that abandons the wait raises the last input; its turn does not end without it', async () => {

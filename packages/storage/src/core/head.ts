@@ -41,6 +41,7 @@ const APPLY: Statement = {
      $3::jsonb as plan, $4::uuid[] as drop_tasks, $5::boolean as drop_all
    from h join workflows w on w.id = $2),
  ${writes('whole')},
+ k as (insert into message_keys (session_id, key, seq) select ok.session_id, $7::uuid, ok.last_seq + (ok.plan->>'input_n')::int from ok where $7::uuid is not null),
  dropped as (select coalesce(jsonb_agg(jsonb_build_object('token', token, 'instance_id', instance_id, 'attachment', attachment)), '[]') as leases from w_dropped)
  select dropped.leases as dropped, ${WRITTEN} from ok cross join dropped left join x on true`,
 };
@@ -122,6 +123,12 @@ export interface Applied {
   dropped: DroppedLease[];
 }
 
+export interface ApplyOptions {
+  drop?: Uuid[] | 'all';
+  token?: Uuid;
+  messageKey?: Uuid;
+}
+
 /** An open transaction that holds one session's head. */
 export interface HeldHead {
   readonly sessionId: Uuid;
@@ -130,8 +137,11 @@ export interface HeldHead {
   workflow(id: Uuid): Promise<WorkflowRow | null>;
   /** Client-side calls of the session's newest turn that have been answered, newest step first. */
   answeredClientCalls(): Promise<CallRow[]>;
-  /** Applies a plan to a workflow of this session; `drop` names the leases that end with it. */
-  apply(workflowId: Uuid, plan: Plan, options?: { drop?: Uuid[] | 'all'; token?: Uuid }): Promise<Applied>;
+  /**
+   * Applies a plan to a workflow of this session; `drop` names the leases that end with it, `messageKey` is the client's key of the message
+   * in it. A key that is taken is for the caller to find under the head before.
+   */
+  apply(workflowId: Uuid, plan: Plan, options?: ApplyOptions): Promise<Applied>;
 }
 
 /** Runs `work` while holding the session's head; null when there is no such session in the organization. */
@@ -197,12 +207,10 @@ async function readAnswered(tx: Queryable, sessionId: Uuid): Promise<CallRow[]> 
   return (await tx.run<Raw>(ANSWERED, [sessionId])).map(({ call_id, ...call }) => ({ ...call, callId: call_id }));
 }
 
-interface ApplyInput {
+interface ApplyInput extends ApplyOptions {
   sessionId: Uuid;
   workflowId: Uuid;
   plan: Plan;
-  drop?: Uuid[] | 'all';
-  token?: Uuid;
 }
 
 async function applyPlan(tx: Queryable, input: ApplyInput): Promise<Applied> {
@@ -214,6 +222,7 @@ async function applyPlan(tx: Queryable, input: ApplyInput): Promise<Applied> {
     drop === 'all' ? [] : drop,
     drop === 'all',
     input.token ?? null,
+    input.messageKey ?? null,
   ]);
   const [first] = rows;
   if (first === undefined) throw new Error(`Workflow ${input.workflowId} is gone while its session's head is held.`);

@@ -204,6 +204,41 @@ describe('W4: one lock order', () => {
     });
   });
 
+  describe('a task is taken out of the queue under the head of its session', () => {
+    const queued = async () => {
+      const sessionId = await openSession(db, player);
+      await post(db, player, sessionId);
+      return { sessionId, taskId: await scalar<Uuid>(db, 'select id from ready where session_id = $1', [sessionId]) };
+    };
+
+    test('it is there again when the decision about it fails', async () => {
+      const { sessionId, taskId } = await queued();
+      const failing = underHead(db, { sessionId, orgId: null }, async (held) => {
+        expect(await takeReady(held.tx, taskId)).toBe(true);
+        throw new Error('no decision');
+      });
+      await expect(failing).rejects.toThrow('no decision');
+      expect(await claim(db, player, 'reason')).toMatchObject([{ taskId }]);
+    });
+
+    test('a claim that waits for the head keeps it, and neither waits for the other', async () => {
+      const { sessionId, taskId } = await queued();
+      const held = Promise.withResolvers<void>();
+      const claimed = Promise.withResolvers<void>();
+      const taking = underHead(db, { sessionId, orgId: null }, async ({ tx }) => {
+        held.resolve();
+        await claimed.promise;
+        return takeReady(tx, taskId);
+      });
+      await held.promise;
+      const claiming = claim(db, player, 'reason');
+      await untilBlocked(db);
+      claimed.resolve();
+      expect(await taking).toBe(false);
+      expect(await claiming).toMatchObject([{ taskId }]);
+    });
+  });
+
   const failures = async (acts: Promise<unknown>[]): Promise<string[]> =>
     (await Promise.allSettled(acts)).flatMap((end) => (end.status === 'rejected' ? [sqlState(end.reason) ?? String(end.reason)] : []));
 
