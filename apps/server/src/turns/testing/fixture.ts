@@ -1,25 +1,35 @@
 import { createIdSource, DEFAULT_ORG_ID, fromPublicId } from '@everruns/contract';
-import type { DurableEvent, ReasonInput, ReasonOutcome, TaskOutcome, ToolInput, Uuid } from '@everruns/contract';
+import type { DurableEvent, Pool, ReasonInput, ReasonOutcome, ResolvedModel, TaskOutcome, ToolInput, Uuid } from '@everruns/contract';
 import type { ServerMessage, Task, WorkerMessage } from '@everruns/contract/generated/worker';
 import { openDatabase } from '@everruns/storage';
 import type { Database } from '@everruns/storage';
 import { testDatabase } from '@everruns/testing/postgres';
-import type { TextDelta } from '../../stream/port.ts';
+import type { ReadyHints, TextDelta } from '../../stream/port.ts';
 import type { EngineSettings } from '../context.ts';
 import { createEngine } from '../engine.ts';
 import type { Engine } from '../engine.ts';
+import type { Instance } from '../instance.ts';
 import { MessageQueue } from '../message-queue.ts';
+import { FaultyDatabase } from './faulty-database.ts';
+
+/** One of the fixture's engines, with a connection of its own that can be made to fail. */
+export interface TestEngine extends Engine {
+  faults: FaultyDatabase;
+  /** One beat, now. */
+  beat(): Promise<void>;
+}
 
 /** An engine on a real database, with a worker whose every answer the test gives by hand. */
 export interface EngineFixture {
   db: Database;
-  engine: Engine;
+  engine: TestEngine;
   deltas: TextDelta[];
   /** Types of the durable events that the engine announced, per session. */
   announced(sessionId: Uuid): string[];
   session(options?: { orgId?: Uuid }): Promise<Uuid>;
   log(sessionId: Uuid): Promise<DurableEvent[]>;
-  another(settings?: Partial<EngineSettings>): Promise<Engine>;
+  /** One more instance on the same database; wake-ups travel between them. */
+  another(settings?: Partial<EngineSettings>): Promise<TestEngine>;
   close(): Promise<void>;
 }
 
@@ -27,18 +37,51 @@ const ids = createIdSource();
 export const SCOPE = { orgId: DEFAULT_ORG_ID };
 const quiet = { info: () => undefined, warn: () => undefined, error: (fields: unknown, text: string) => console.error(text, fields) };
 
-export async function engineFixture(settings: Partial<EngineSettings> = {}): Promise<EngineFixture> {
+type Listener<T> = (value: readonly T[]) => void;
+
+/** Wake-ups between the engines of one fixture, each told of what the others announce. */
+class Hints {
+  readonly #members = new Set<{ ready: Set<Listener<Pool>>; cancelled: Set<Listener<Uuid>> }>();
+
+  join(): ReadyHints {
+    const own = { ready: new Set<Listener<Pool>>(), cancelled: new Set<Listener<Uuid>>() };
+    this.#members.add(own);
+    const others = () => [...this.#members].filter((member) => member !== own);
+    return {
+      announce: (pools) => others().forEach((member) => member.ready.forEach((listener) => listener(pools))),
+      onReady: (listener) => {
+        own.ready.add(listener);
+        return () => void own.ready.delete(listener);
+      },
+      announceCancelled: (tokens) => others().forEach((member) => member.cancelled.forEach((listener) => listener(tokens))),
+      onCancelled: (listener) => {
+        own.cancelled.add(listener);
+        return () => void own.cancelled.delete(listener);
+      },
+    };
+  }
+}
+
+const MODEL: ResolvedModel = { provider_type: 'llmsim', model: 'test', provider_id: '01933b5a-0000-7000-8000-00000000000f' };
+
+export interface FixtureOptions extends Partial<EngineSettings> {
+  resolveModel?: () => Promise<ResolvedModel>;
+}
+
+export async function engineFixture({ resolveModel, ...settings }: FixtureOptions = {}): Promise<EngineFixture> {
   const database = await testDatabase();
   const db = openDatabase(database.settings);
   const events: DurableEvent[] = [];
   const deltas: TextDelta[] = [];
   const engines: Engine[] = [];
-  const start = async (own: Partial<EngineSettings>): Promise<Engine> => {
+  const hints = new Hints();
+  const start = async (own: Partial<EngineSettings>): Promise<TestEngine> => {
+    const faults = new FaultyDatabase(db);
     const engine = createEngine({
-      db,
+      db: faults,
       ids,
       log: quiet,
-      resolveModel: () => Promise.resolve({ provider_type: 'llmsim', model: 'test', provider_id: PROVIDER_ID }),
+      resolveModel: resolveModel ?? (() => Promise.resolve(MODEL)),
       streams: () => ({
         feed: {
           committed: (_session, written) => events.push(...written),
@@ -47,12 +90,7 @@ export async function engineFixture(settings: Partial<EngineSettings> = {}): Pro
           openText: () => null,
           deleted: () => undefined,
         },
-        readyHints: {
-          announce: () => undefined,
-          onReady: () => () => undefined,
-          announceCancelled: () => undefined,
-          onCancelled: () => () => undefined,
-        },
+        readyHints: hints.join(),
       }),
       address: 'test',
       sole: false,
@@ -60,7 +98,7 @@ export async function engineFixture(settings: Partial<EngineSettings> = {}): Pro
     });
     await engine.start();
     engines.push(engine);
-    return engine;
+    return Object.assign(engine, { faults, beat: () => (engine.peers as Instance).tick() });
   };
   const engine = await start(settings);
   return {
@@ -78,8 +116,6 @@ export async function engineFixture(settings: Partial<EngineSettings> = {}): Pro
     },
   };
 }
-
-export const PROVIDER_ID = '01933b5a-0000-7000-8000-00000000000f';
 
 async function newSession(db: Database, orgId: Uuid): Promise<Uuid> {
   const id = ids.next();

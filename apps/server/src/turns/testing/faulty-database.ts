@@ -1,0 +1,95 @@
+import { ConnectionError } from '@everruns/storage';
+import type { Database, Queryable, Row, Statement } from '@everruns/storage';
+
+type Fault = (run: () => Promise<unknown>) => Promise<unknown>;
+
+/**
+ * A real database whose connection fails on purpose: before a statement is sent, after it has taken effect, or for a while. Statements are
+ * named; `commit` is the end of a transaction.
+ */
+export class FaultyDatabase implements Database {
+  readonly poolSize: number;
+  /** Nothing gets through, in either direction. */
+  away = false;
+  readonly #inner: Database;
+  readonly #faults = new Map<string, Fault[]>();
+
+  constructor(inner: Database) {
+    this.#inner = inner;
+    this.poolSize = inner.poolSize;
+  }
+
+  /** The next such statement takes effect, but its reply is lost. */
+  loseReply(name: string): void {
+    this.#add(name, async (run) => {
+      await run();
+      throw new ConnectionError('the reply was lost');
+    });
+  }
+
+  /** The next such statement is answered with this error, without effect. */
+  refuse(name: string, error: Error = new ConnectionError('no connection')): void {
+    this.#add(name, () => Promise.reject(error));
+  }
+
+  /** The next such statement waits before it is sent. */
+  hold(name: string): { reached: Promise<void>; release(): void } {
+    return this.#hold(name, async (run, wait) => {
+      await wait();
+      return run();
+    });
+  }
+
+  /** The reply to the next such statement, which takes effect at once, is late. */
+  holdReply(name: string): { reached: Promise<void>; release(): void } {
+    return this.#hold(name, async (run, wait) => {
+      const result = await run();
+      await wait();
+      return result;
+    });
+  }
+
+  #hold(name: string, fault: (run: () => Promise<unknown>, wait: () => Promise<void>) => Promise<unknown>) {
+    const reached = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const wait = (): Promise<void> => {
+      reached.resolve();
+      return released.promise;
+    };
+    this.#add(name, (run) => fault(run, wait));
+    return { reached: reached.promise, release: () => released.resolve() };
+  }
+
+  #add(name: string, fault: Fault): void {
+    this.#faults.set(name, [...(this.#faults.get(name) ?? []), fault]);
+  }
+
+  async #through<T>(name: string, run: () => Promise<T>): Promise<T> {
+    if (this.away) throw new ConnectionError('the database is away');
+    const fault = this.#faults.get(name)?.shift();
+    return fault === undefined ? run() : ((await fault(run)) as T);
+  }
+
+  run<R extends Row = Row>(statement: Statement, values?: readonly unknown[]): Promise<R[]> {
+    return this.#through(statement.name, () => this.#inner.run<R>(statement, values));
+  }
+
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+    return this.#through('commit', () =>
+      this.#inner.transaction((tx) =>
+        work({
+          run: <R extends Row = Row>(statement: Statement, values?: readonly unknown[]) =>
+            this.#through(statement.name, () => tx.run<R>(statement, values)),
+        }),
+      ),
+    );
+  }
+
+  dedicated(): ReturnType<Database['dedicated']> {
+    return this.#inner.dedicated();
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+}
