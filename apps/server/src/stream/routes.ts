@@ -41,6 +41,7 @@ function streamRoute(app: FastifyInstance, pipeline: Pipeline, options: StreamRo
   app.get(
     '/v1/sessions/:id/sse',
     {
+      exposeHeadRoute: false, // it would hold a stream that nobody reads
       schema: {
         tags,
         operationId: 'streamEvents',

@@ -10,6 +10,7 @@ import type { Peers } from './port.ts';
 /** A session's text is read again from the table at most this often. */
 const REREAD_MS = 1_000;
 const RETRY_MS = 250;
+const CLOSE_MS = 1_000;
 
 export interface TextRelayDeps {
   table: TextTable;
@@ -85,9 +86,15 @@ export class TextRelay {
     }
   }
 
+  /** Does not wait for a database that is away: what is left in the tables harms nobody. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelFlush?.();
+    const timeUp = new Promise<void>((resolve) => void this.#deps.after(CLOSE_MS, resolve));
+    await Promise.race([this.#finish(), timeUp]);
+  }
+
+  async #finish(): Promise<void> {
     await this.#flushing;
     if (this.#marked !== null) await this.#deps.table.unmark(this.#marked).catch(this.#deps.onError);
   }

@@ -235,6 +235,8 @@ describe('refusals', () => {
   it('are 404 for what another organization has, and for what is not there', async () => {
     expect((await stream('', { 'x-org': OTHER_ORG })).status).toBe(404);
     expect((await stream('', {}, '019a0000-0000-7000-8000-00000000dead')).status).toBe(404);
+    const head = await fetch(`${instance.baseUrl}/v1/sessions/${toPublicId('session', sessionId)}/sse`, { method: 'HEAD' });
+    expect([head.status, instance.streams.stats().streams]).toEqual([404, 0]);
     const malformed = await fetch(`${instance.baseUrl}/v1/sessions/agent_0193/sse`);
     expect([malformed.status, await malformed.json()]).toMatchObject([400, { code: 'malformed_id', field: 'id' }]);
   });
@@ -343,6 +345,20 @@ describe('a client that takes nothing', () => {
     expect(seen).toEqual(Array.from({ length: 200 }, (_, n) => n));
     expect(instance.streams.stats().droppedSlow).toBe(0);
   });
+});
+
+it('goes on when the database was away for a while', async () => {
+  await start();
+  const opened = await connected('after_sequence=0');
+  await instance.commit(sessionId, { type: 'session.started' });
+  await opened.take(1);
+  await db.run({
+    name: 'cut_all',
+    text: 'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+  });
+  await expect.poll(() => instance.commit(sessionId, { type: 'input.message' }).catch(() => null)).toBe(2);
+  expect(await opened.take(1)).toEqual(['input.message']);
+  expect(await (await connected('after_sequence=0')).take(2)).toEqual(['session.started', 'input.message']);
 });
 
 it('replays a long session in pages, then goes on live without a seam', async () => {
