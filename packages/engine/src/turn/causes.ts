@@ -27,6 +27,7 @@ export const CAUSES = [
   'cancelled',
   'sealed',
   'step died',
+  'given up, but input came in',
 ] as const;
 
 export type Cause = (typeof CAUSES)[number];
@@ -43,8 +44,8 @@ export type Guard =
 export const DECISIONS: Readonly<Record<Phase, Readonly<Record<Cause, 'decided' | Guard>>>> = {
   reasoning: table('decided', 'no lease', 'not waiting'),
   acting: table('no lease', 'decided', 'not waiting'),
-  waiting: { ...table('no lease', 'no lease', 'decided'), sealed: 'no lease', 'step died': 'no lease' },
-  ended: { ...table('no lease', 'no lease', 'not waiting'), cancelled: 'turn over', sealed: 'turn over', 'step died': 'turn over' },
+  waiting: { ...table('no lease', 'no lease', 'decided'), ...givenUp('no lease') },
+  ended: { ...table('no lease', 'no lease', 'not waiting'), cancelled: 'turn over', ...givenUp('turn over') },
 };
 
 function table(reason: 'decided' | Guard, tool: 'decided' | Guard, client: 'decided' | Guard): Record<Cause, 'decided' | Guard> {
@@ -66,9 +67,12 @@ function table(reason: 'decided' | Guard, tool: 'decided' | Guard, client: 'deci
     'client deadline': client,
     'message while waiting': client,
     cancelled: 'decided',
-    sealed: 'decided',
-    'step died': 'decided',
+    ...givenUp('decided'),
   };
+}
+
+function givenUp<T extends 'decided' | Guard>(how: T): Record<'sealed' | 'step died' | 'given up, but input came in', T> {
+  return { sealed: how, 'step died': how, 'given up, but input came in': how };
 }
 
 /** The pairs that are decisions, as `phase: cause`. */

@@ -63,7 +63,7 @@ function newStep(ctx: DecideContext): StepRef {
 }
 
 /** The next reason step: its history event and, from the state after it, its task. */
-function nextReason(state: TurnState, before: TurnEvent[], ctx: DecideContext): { history: TurnEvent[]; task: TaskDraft } {
+export function nextReason(state: TurnState, before: TurnEvent[], ctx: DecideContext): { history: TurnEvent[]; task: TaskDraft } {
   const history: TurnEvent[] = [...before, { type: 'reason_scheduled', data: newStep(ctx) }];
   return { history, task: reasonTask(fold(state, history), ctx) };
 }

@@ -4,7 +4,7 @@ import type { Plan, SessionStatus, WorkflowStatus } from '../plan.ts';
 import { CAUSES, DECISIONS, decisionPairs, PHASES } from './causes.ts';
 import type { Cause, Phase } from './causes.ts';
 import { decideReason, decideTool } from './decide.ts';
-import { decideAbandon, decideCancel, decideClientDeadline, decideClientResults, decideDeath, decideSeal } from './end.ts';
+import { decideAbandon, decideCancel, decideClientDeadline, decideClientResults, decideDeath, decideGoOn, decideSeal } from './end.ts';
 import { draft, turnContext } from './session-events.ts';
 import { fold } from './state.ts';
 import type { TurnEvent, TurnState } from './state.ts';
@@ -274,6 +274,13 @@ function ends(phase: Phase, at: () => { before: TurnState; ctx: Context; open: R
       events: [...closing, 'output.message.completed', 'turn.failed', 'session.idled'],
       ...ENDED,
       status: 'failed',
+    },
+    {
+      phase,
+      cause: 'given up, but input came in',
+      run: run(({ before, ctx, open }) => decideGoOn(before, open, ctx)),
+      events: closing,
+      ...NEXT,
     },
   ];
 }

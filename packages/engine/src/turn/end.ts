@@ -1,7 +1,7 @@
 import { toPublicId } from '@everruns/contract';
 import type { PlannedCall } from '@everruns/contract';
 import type { EventDraft, Plan, Settlement } from '../plan.ts';
-import { actCompleted, afterBatch, planOf } from './decide.ts';
+import { actCompleted, afterBatch, nextReason, planOf } from './decide.ts';
 import type { DecideContext } from './decide.ts';
 import { draft, idled, noticeMessage, toolCompleted, turnContext, turnTotals } from './session-events.ts';
 import type { ToolEnd } from './session-events.ts';
@@ -19,7 +19,7 @@ export interface OpenCall {
 export interface CancelInput {
   reason: string;
   open: readonly OpenCall[];
-  /** Text of the answer that clients have seen so far; it stays in the log. */
+  /** Text of the answer that clients have seen so far and that is not in the log yet; it stays there. */
   partial?: { text: string };
   /** A note in the conversation, so that the next turn's model knows. */
   note?: string;
@@ -50,7 +50,7 @@ export function decideCancel(state: TurnState, input: CancelInput, ctx: DecideCo
 }
 
 function partialMessage(state: TurnState, input: CancelInput, ctx: DecideContext): EventDraft[] {
-  if (input.partial === undefined || input.partial.text === '') return [];
+  if (input.partial === undefined || input.partial.text === '' || state.phase !== 'reasoning') return [];
   const notice = noticeMessage(state, {
     nowMs: ctx.nowMs,
     messageId: state.step.message_id,
@@ -172,6 +172,25 @@ export function decideSeal(state: TurnState, open: readonly OpenCall[], ctx: Dec
     settle: settled.settle,
     openCalls: 0,
   };
+}
+
+/**
+ * A step is given up (lost too often, or out of attempts), but a message came in that no step has read: the turn goes on with it instead of
+ * ending, since nobody else would answer.
+ */
+export function decideGoOn(state: TurnState, open: readonly OpenCall[], ctx: DecideContext): Plan {
+  const settled = settleAll(state, open, () => ({ status: 'error', error: 'Not completed: the step was given up.' }));
+  const acting = state.phase !== 'reasoning';
+  const facts: TurnEvent[] = [...factsOf(settled), ...(acting ? [{ type: 'act_completed', data: {} } as const] : [])];
+  const next = nextReason(state, facts, ctx);
+  return planOf(state, next.history, {
+    status: 'running',
+    head: 'active',
+    events: [...settled.events, ...(acting ? [actCompleted(state, ctx.nowMs, false)] : [])],
+    settle: settled.settle,
+    tasks: [next.task],
+    openCalls: 0,
+  });
 }
 
 const DEAD_TEXT = 'I encountered an error while processing your request. Please try again later.';

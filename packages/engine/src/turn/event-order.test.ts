@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { PlannedCall } from '@everruns/contract';
 import type { Plan, TaskDraft } from '../plan.ts';
 import { decideReason, decideTool, startTurn } from './decide.ts';
-import { decideClientResults } from './end.ts';
+import { decideCancel, decideClientResults } from './end.ts';
 import type { TurnState } from './state.ts';
 import { call, FAILURE, MODEL, openOf, outcome, plansOf, testContext, types } from './turn-fixtures.ts';
 
@@ -152,6 +152,12 @@ describe('payloads that clients rely on', () => {
     const { plan } = decideReason(play.state, outcome(FAILURE), MODEL, play.ctx);
     expect(types(plan).slice(-3)).toEqual(['output.message.completed', 'turn.failed', 'session.idled']);
     expect(plan.events.slice(-3, -1).map((event) => event.data['error_code'])).toEqual(['provider_rate_limited', 'provider_rate_limited']);
+  });
+
+  it('text of an answer that is in the log already is not kept again by a cancel', () => {
+    const play = new Play().reason({ calls: [call('a')] });
+    const cancelled = decideCancel(play.state, { reason: 'user_request', open: [], partial: { text: 'Half' } }, play.ctx);
+    expect(types(cancelled)).toEqual(['act.completed', 'turn.cancelled', 'session.idled']);
   });
 
   it('usage adds up over the steps of a turn', () => {
