@@ -69,7 +69,7 @@ function goodRun(change: Partial<RunRecord> = {}): RunRecord {
     stream: streamOf(log),
     sessionStatus: 'idle',
     effects: [{ effectId: 'e1', at: AT + 7_500, idempotencyKey: null }],
-    modelCalls: [{ at: AT, userTexts: ['go', 'and now'], toolResults: [], finished: true }],
+    modelCalls: [['go'], ['go', 'and now']].map((userTexts) => ({ at: AT, userTexts, toolResults: [], finished: true })),
     expected: {
       turnEnd: 'turn.completed',
       finalText: 'all done',

@@ -2,6 +2,7 @@ import { TURN_END_TYPES } from '@everruns/contract';
 import type { DurableEvent } from '@everruns/contract';
 import { checkStream } from './check-stream.ts';
 import { checkCalls } from './check-calls.ts';
+import type { ModelCall } from './model-simulator.ts';
 import type { RunRecord } from './record.ts';
 
 export interface Violation {
@@ -88,14 +89,16 @@ function checkAcknowledged({ log, acknowledged, modelCalls }: RunRecord, tally: 
   const inputs = log
     .filter((event) => event.type === 'input.message')
     .map((event) => event.data['message'] as { id: string; content: unknown });
+  // The last message is the one after the turn: what only its turn reads has been forgotten by the one before.
+  const last = acknowledged.messages.at(-1);
   for (const { id, text } of acknowledged.messages) {
     const found = inputs.filter(
       (message) => message.id === id || JSON.stringify(message.content).includes(JSON.stringify(text).slice(1, -1)),
     );
     if (found.length === 0) tally.missing('acknowledged', `message ${id} is not in the log`);
     if (found.length > 1) tally.twice('acknowledged', `message ${id} is in the log ${found.length} times`);
-    if (!modelCalls.some((call) => call.userTexts.some((seen) => seen.includes(text))))
-      tally.missing('acknowledged', `message ${id} never reached the model`);
+    const inTime = modelCalls.filter((call) => id === last?.id || !hasText(call, last?.text ?? ''));
+    if (!inTime.some((call) => hasText(call, text))) tally.missing('acknowledged', `no turn has read message ${id} in time`);
   }
   for (const { callId, result } of acknowledged.toolResults) {
     const settled = log.find((event) => event.type === 'tool.completed' && event.data['tool_call_id'] === callId);
@@ -104,6 +107,10 @@ function checkAcknowledged({ log, acknowledged, modelCalls }: RunRecord, tally: 
   }
   const cancelled = log.some((event) => event.type === 'turn.cancelled');
   if (acknowledged.cancel === 'cancelled' && !cancelled) tally.missing('acknowledged', 'the cancel is not in the log');
+}
+
+function hasText(call: ModelCall, text: string): boolean {
+  return call.userTexts.some((seen) => seen.includes(text));
 }
 
 function checkOutcome({ log, expected, sessionStatus, harm }: RunRecord, tally: Tally): void {
