@@ -20,7 +20,9 @@ process.exit(await runDemo().catch(explain));
 
 async function runDemo(): Promise<number> {
   screen.note('Starting PostgreSQL, a control plane and two workers ...');
-  const stack = await startDemoStack(process.env, (line) => screen.note(`         (${line})`));
+  let started = false;
+  const stack = await startDemoStack(process.env, (line) => started && screen.note(`         (${line})`));
+  started = true;
   const stop = (): void => void stack.stop().finally(() => process.exit(130));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
   try {
