@@ -6,7 +6,7 @@ import type { TestDatabase } from '@everruns/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase } from '../database.ts';
 import type { Database } from '../database.ts';
-import { catchUp, eventsAfter, lastSequences, sequenceRange, streamStart, textsOpenNow } from './events.ts';
+import { catchUp, eventsAfter, lastSequences, sequenceRange, streamStart } from './events.ts';
 
 const ORG = DEFAULT_ORG_ID;
 const OTHER_ORG = '00000000-0000-0000-0000-000000000002';
@@ -162,7 +162,6 @@ describe('the start of a stream', () => {
       output: OUTPUT,
       thinking: { startedSequence: 7, messageId: null, attempt: 1, outputOffset: 12 },
     });
-    expect(await textsOpenNow(db, [sessionId])).toEqual(new Map([[sessionId, await open(7)]]));
     await commitEvents(db, sessionId, [{ type: 'reason.recovered', context, data: { attempt: 2 } }]);
     expect(await open(8)).toEqual({ attempt: 2, output: null, thinking: null });
     await commitEvents(db, sessionId, [{ type: 'output.message.started', context, data: { message_id: OUTPUT.messageId } }]);
@@ -172,7 +171,6 @@ describe('the start of a stream', () => {
     await commitEvents(db, sessionId, [{ type: 'turn.completed', context }]);
     expect(await open(11)).toEqual({ attempt: null, output: null, thinking: null });
     expect((await open(9))?.output).not.toBeNull();
-    expect(await textsOpenNow(db, [sessionId])).toEqual(new Map([[sessionId, { attempt: null, output: null, thinking: null }]]));
   });
 
   it('after events that were removed from the log says what is left', async () => {

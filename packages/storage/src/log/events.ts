@@ -84,22 +84,6 @@ function openTextsOf(rows: readonly MarkRow[]): OpenTexts {
     .reduce(foldTextMark, NO_OPEN_TEXTS);
 }
 
-const OPEN_TEXTS: Statement = {
-  name: 'texts_open_at_end',
-  text: `select h.session_id, m.seq, m.type, m.message_id, m.attempt, m.output_offset
-   from session_heads h cross join lateral (
-     select ${MARKS} from events e
-     where e.session_id = h.session_id and e.seq > h.last_seq - ${LOOK_BACK} and e.type = any($2::text[])
-     order by e.seq desc limit 64) m
-   where h.session_id = any($1::uuid[]) and h.turn_id is not null order by h.session_id, m.seq`,
-};
-
-/** The texts that are being written now, for an instance that takes over a step in the middle of one. */
-export async function textsOpenNow(db: Queryable, sessionIds: readonly Uuid[]): Promise<Map<Uuid, OpenTexts>> {
-  const rows = await db.run<MarkRow & { session_id: Uuid }>(OPEN_TEXTS, [sessionIds, TEXT_MARK_TYPES]);
-  return new Map(sessionIds.map((id) => [id, openTextsOf(rows.filter((row) => row.session_id === id))]));
-}
-
 /** Events with the stored bytes of those before them in the page, so that the JSON is only made of those that fit. */
 const MEASURED = `e.session_id, e.seq, e.id, e.type, e.ts, e.context, e.data, e.metadata, e.tags,
      coalesce(sum(pg_column_size(e.data)) over (order by e.seq rows between unbounded preceding and 1 preceding), 0) as before`;
