@@ -18,8 +18,10 @@ export function checkCalls(record: RunRecord, tally: Tally): void {
     if (!requested.includes(String(event.data['tool_call_id'])))
       tally.add('tool', `call ${String(event.data['tool_call_id'])} was settled but never made`);
   }
+  // The answer that asks for them may have been cut off from outside: then the turn failed, as the contract says, before they were made.
+  const asked = !(record.harm?.callCut === true && log.some((event) => event.type === 'turn.failed'));
   for (const call of expected.calls) {
-    if (!requested.includes(call.callId)) tally.missing('tool', `call ${call.callId} was never made`);
+    if (asked && !requested.includes(call.callId)) tally.missing('tool', `call ${call.callId} was never made`);
     checkEffects(call, record, tally);
   }
 }
