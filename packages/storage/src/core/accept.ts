@@ -2,6 +2,7 @@ import { toPublicId } from '@everruns/contract';
 import type { DurableEvent, Uuid } from '@everruns/contract';
 import type { EventDraft, HistoryEvent, TaskDraft } from '@everruns/engine';
 import type { Queryable, Statement } from '../database.ts';
+import { storableJson } from '../json.ts';
 import { violatedUnique } from '../resources/violations.ts';
 import type { ClaimedTask, Seat } from './claim.ts';
 import { taskJson } from './plan-json.ts';
@@ -80,7 +81,9 @@ const FIND_BY_KEY: Statement = {
 
 const FIND_RECENT: Statement = {
   name: 'message_by_id_recent',
-  text: `select e.data, e.seq from session_heads h join events e on e.session_id = h.session_id and e.seq > h.last_seq - 500
+  text: `select e.data, e.seq, exists (
+      select 1 from events t where t.session_id = e.session_id and t.seq = e.seq + 1 and t.type = 'turn.started' and t.data->>'input_message_id' = $3) as started
+    from session_heads h join events e on e.session_id = h.session_id and e.seq > h.last_seq - 500
     where h.session_id = $1 and h.org_id = $2 and e.type = 'input.message' and e.data#>>'{message,id}' = $3`,
 };
 
@@ -130,9 +133,9 @@ export async function acceptMessage(db: Queryable, command: AcceptCommand): Prom
     command.orgId,
     command.key,
     command.turnId,
-    JSON.stringify(seat === undefined ? events : [...events, started]),
-    JSON.stringify(command.state),
-    JSON.stringify(taskJson(task)),
+    storableJson(seat === undefined ? events : [...events, started]),
+    storableJson(command.state),
+    storableJson(taskJson(task)),
     command.version,
     ...(seat === undefined ? [] : [seat.token, seat.instanceId, seat.workerId, seat.bootId, seat.attachment, seat.orgCap]),
   ];
@@ -196,9 +199,14 @@ export async function findMessageByKey(db: Queryable, at: { orgId: Uuid; session
   return rows[0] ?? null;
 }
 
+export interface RecentInput extends StoredInput {
+  /** Did it start a turn? Otherwise it steered the one that ran. */
+  started: boolean;
+}
+
 /** Was this message stored although the reply was lost? Looks at the end of the log only. */
-export async function findRecentMessage(db: Queryable, at: { orgId: Uuid; sessionId: Uuid; messageId: Uuid }): Promise<StoredInput | null> {
-  const rows = await db.run<{ data: Record<string, unknown>; seq: number }>(FIND_RECENT, [
+export async function findRecentMessage(db: Queryable, at: { orgId: Uuid; sessionId: Uuid; messageId: Uuid }): Promise<RecentInput | null> {
+  const rows = await db.run<RecentInput & Record<string, unknown>>(FIND_RECENT, [
     at.sessionId,
     at.orgId,
     toPublicId('message', at.messageId),

@@ -128,6 +128,13 @@ export async function retireInstance(db: Queryable, id: Uuid): Promise<void> {
   await db.run(RETIRE, [id]);
 }
 
+const ALIVE: Statement = { name: 'instance_alive', text: `select 1 from instances where id = $1 and lost_at is null` };
+
+/** False once it has been declared lost: then whatever it found to be gone says nothing. */
+export async function instanceAlive(db: Queryable, id: Uuid): Promise<boolean> {
+  return (await db.run(ALIVE, [id])).length > 0;
+}
+
 export async function pruneInstances(db: Queryable): Promise<void> {
   await db.run(PRUNE);
 }

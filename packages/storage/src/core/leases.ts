@@ -53,6 +53,12 @@ const ORPHANED: Statement = {
    select ${COLUMNS} from leases where instance_id = any(array(
      select k.id from holders k where not exists (select 1 from instances i where i.id = k.id and i.lost_at is null))) order by instance_id limit $1`,
 };
+/** While another stream of the worker is the registered one, its leases are that one's concern. */
+const STRAY: Statement = {
+  name: 'stray_leases_of_worker',
+  text: `select ${COLUMNS} from leases where worker_id = $1 and attachment <> $2
+    and exists (select 1 from workers w where w.id = $1 and w.attachment = $2)`,
+};
 const OF_INSTANCE: Statement = { name: 'leases_of_instance', text: `select ${COLUMNS} from leases where instance_id = $1` };
 
 export function leasesOfAttachment(db: Queryable, at: { instanceId: Uuid; attachment: Uuid }): Promise<HeldLease[]> {
@@ -61,6 +67,11 @@ export function leasesOfAttachment(db: Queryable, at: { instanceId: Uuid; attach
 
 export function leasesOfWorker(db: Queryable, workerId: string): Promise<HeldLease[]> {
   return db.run<LeaseResult>(OF_BOOT, [workerId]);
+}
+
+/** Leases of a worker that its present stream does not hold: never delivered, or another boot's. None when a later stream has come. */
+export function strayLeasesOfWorker(db: Queryable, at: { workerId: string; attachment: Uuid }): Promise<HeldLease[]> {
+  return db.run<LeaseResult>(STRAY, [at.workerId, at.attachment]);
 }
 
 /** Leases past their start-to-close deadline. */
@@ -138,6 +149,26 @@ export async function requeueLease(db: Queryable, command: RequeueCommand): Prom
     command.breaker ?? null,
   ]);
   return rows.length > 0;
+}
+
+const STANDS: Statement = {
+  name: 'lease_stands',
+  text: `select 1 from leases where task_id = $1 and token = $2 and instance_id = $3 and attachment = $4`,
+};
+
+/** Is it still held as it was read? A requeue passes over a lease that somebody is deciding about: this tells it from one that is gone. */
+export async function leaseStands(
+  db: Queryable,
+  lease: Pick<HeldLease, 'taskId' | 'token' | 'instanceId' | 'attachment'>,
+): Promise<boolean> {
+  return (await db.run(STANDS, [lease.taskId, lease.token, lease.instanceId, lease.attachment])).length > 0;
+}
+
+const DROP: Statement = { name: 'drop_lease', text: `delete from leases where task_id = $1 and token = $2` };
+
+/** Ends a lease whose turn is over. */
+export async function dropLease(db: Queryable, lease: Pick<HeldLease, 'taskId' | 'token'>): Promise<void> {
+  await db.run(DROP, [lease.taskId, lease.token]);
 }
 
 const UNCLAIMED: Statement = {

@@ -8,6 +8,7 @@ import { appendInStep } from './step.ts';
 import { scalar, sql } from './testing/sql.ts';
 import {
   call,
+  cancel,
   claim,
   claimOne,
   completeReason,
@@ -100,6 +101,8 @@ describe('R16: one clock, and time that never goes back within a session', () =>
     const events = [{ type: 'output.message.started' as const, context: {}, data: {} }];
     await appendInStep(db, { sessionId, taskId: task.taskId, token: task.token, n: 1, events });
     await completeStep(db, reasonCommand(player, task, { seen: 1 }));
+    await post(db, player, sessionId);
+    await cancel(db, player, sessionId);
     const times = await sql<{ ts: Date; id: Uuid }>(db, 'select ts, id from events where session_id = $1 order by seq', [sessionId]);
     expect(new Set(times.map((row) => row.ts.getTime())).size).toBe(1);
     expect(times.map((row) => row.id).toSorted()).toEqual(times.map((row) => row.id));

@@ -1,4 +1,5 @@
 import type { Queryable, Statement } from '../database.ts';
+import { pruneInstances } from './instances.ts';
 
 /** Housekeeping in small batches, on every instance at once: rows that another one is pruning are passed over. */
 
@@ -36,6 +37,17 @@ const PURGE_EVENTS: Statement = {
    select ((select count(*) from e) + (select count(*) from gone))::int as n`,
 };
 
+/** Workers that have gone: those of instances that are, and those that said good-bye. */
+const WORKERS: Statement = {
+  name: 'prune_workers',
+  text: `with w as (
+     delete from workers where id = any(array(
+       select w.id from workers w where w.last_seen_at < clock_timestamp() - interval '1 day'
+         and (w.status = 'stopped' or not exists (select 1 from instances i where i.id = w.instance_id and i.lost_at is null))
+       limit $1 for update skip locked)) returning id)
+   select count(*)::int as n from w`,
+};
+
 export interface Retention {
   /** Days that ended workflows stay. */
   workflowDays: number;
@@ -47,13 +59,31 @@ const BATCH = 500;
 
 /** One round; the number of rows that went. */
 export async function prune(db: Queryable, retention: Retention = DEFAULT_RETENTION): Promise<number> {
+  return (await pruneRound(db, retention)).gone;
+}
+
+/** Round after round until nothing is left that is old enough, or `stop` says that it is time for other things. */
+export async function pruneAll(db: Queryable, stop: () => boolean, retention: Retention = DEFAULT_RETENTION): Promise<number> {
   let gone = 0;
+  for (let round = await pruneRound(db, retention); ; round = await pruneRound(db, retention)) {
+    gone += round.gone;
+    if (!round.more || stop()) return gone;
+  }
+}
+
+async function pruneRound(db: Queryable, retention: Retention): Promise<{ gone: number; more: boolean }> {
+  let gone = 0;
+  let more = false;
   for (const [statement, values] of [
     [DEAD_LETTERS, [retention.deadLetterDays, BATCH]],
     [WORKFLOWS, [retention.workflowDays, BATCH]],
     [PURGE_EVENTS, [BATCH]],
+    [WORKERS, [BATCH]],
   ] as const) {
-    gone += (await db.run<{ n: number }>(statement, [...values]))[0]?.n ?? 0;
+    const n = (await db.run<{ n: number }>(statement, [...values]))[0]?.n ?? 0;
+    gone += n;
+    more ||= n >= BATCH;
   }
-  return gone;
+  await pruneInstances(db);
+  return { gone, more };
 }

@@ -87,6 +87,16 @@ export async function checkpointLease(db: Queryable, at: { taskId: Uuid; token: 
   return (await db.run(CHECKPOINT, [at.taskId, at.token, storableJson(at.state)])).length > 0;
 }
 
+const LAST_REASON: Statement = {
+  name: 'last_reason_start',
+  text: `select seq from events where session_id = $1 and type in ('reason.started', 'reason.recovered') order by seq desc limit 1`,
+};
+
+/** Sequence of the session's newest start of a reason step, 0 when there is none. Input after it may not have been read by any step. */
+export async function lastReasonStart(db: Queryable, sessionId: Uuid): Promise<number> {
+  return (await db.run<{ seq: number }>(LAST_REASON, [sessionId]))[0]?.seq ?? 0;
+}
+
 const STARTED_TEXTS: Statement = {
   name: 'started_texts',
   text: `select type, max(seq) as seq from events where session_id = $1 and seq > (select last_seq - 1000 from session_heads where session_id = $1)
