@@ -70,6 +70,8 @@ export interface ReasonInput {
   messages: StoredMessage[];
   /** Highest input sequence among `messages`; the end of the turn is guarded by it. */
   seen: number;
+  /** This call finds out whether a provider in trouble is back, so its troubles are not tried again. */
+  probe?: boolean;
 }
 
 export interface ToolInput {

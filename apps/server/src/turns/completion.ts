@@ -1,5 +1,5 @@
 import type { ReasonOutcome, TaskFailure, TaskOutcome, ToolOutcome, Uuid } from '@everruns/contract';
-import { decideReason, decideTool, isRetryable, retryDelayMs, withUniqueIds } from '@everruns/engine';
+import { DEFAULT_BREAKER, decideReason, decideTool, isRetryable, retryDelayMs, withUniqueIds } from '@everruns/engine';
 import type { ModelFacts, Plan, TaskError, TurnState } from '@everruns/engine';
 import { callsOfStep, completeStep, requeueLease } from '@everruns/storage';
 import type { CompleteResult } from '@everruns/storage';
@@ -7,7 +7,7 @@ import { announce, decideContext, repeat, wake } from './context.ts';
 import type { EngineContext } from './context.ts';
 import { eagerPlan } from './eager.ts';
 import type { EagerTask } from './eager.ts';
-import { endDead, settleUnknown } from './recovery.ts';
+import { endDead, fireTimers, settleUnknown } from './recovery.ts';
 import type { TaskRecord } from './task-record.ts';
 
 /** What the worker is told, and the task it got along with the answer. */
@@ -46,6 +46,8 @@ async function completeReason(
   options: { seatFor: SeatFor },
 ): Promise<CompletionAnswer> {
   const outcome: ReasonOutcome = { ...raw, calls: withUniqueIds(raw.calls) };
+  await recordCall(ctx, record, outcome);
+  if (isSilentProbe(record, outcome)) return parkAgain(ctx, record);
   const { seen, through } = outcome.answered;
   const model: ModelFacts = { ...outcome.answered.model, seen, ...(through === undefined ? {} : { through }) };
   const decision = decideReason(record.state as TurnState, outcome, model, decideContext(ctx));
@@ -64,16 +66,37 @@ async function completeReason(
       }),
     record.sessionId,
   );
-  if (model.provider_id !== undefined) recordBreaker(ctx, record, outcome);
+  if (record.breaker !== null && outcome.success) releaseParked(ctx);
   return settle(ctx, record, result, { only: { plan: decision.plan, eager: null }, last: null, steered });
 }
 
-function recordBreaker(ctx: EngineContext, record: TaskRecord, outcome: ReasonOutcome): void {
+/** Counts the call towards its provider's circuit, before the lease ends: a probe is known by its lease. */
+async function recordCall(ctx: EngineContext, record: TaskRecord, outcome: ReasonOutcome): Promise<void> {
   const providerId = outcome.answered.model.provider_id;
   const fault = outcome.error?.provider_fault === true;
-  if (!outcome.success && !fault) return;
+  if (providerId === undefined || (!outcome.success && !fault)) return;
   const call = { token: record.token, success: outcome.success, watched: record.breaker !== null };
-  ctx.breakers.record(`llm:${providerId}`, call).catch((error: unknown) => ctx.log.warn({ err: error }, 'circuit breaker not updated'));
+  await ctx.breakers
+    .record(`llm:${providerId}`, call)
+    .catch((error: unknown) => ctx.log.warn({ err: error }, 'circuit breaker not updated'));
+}
+
+/** A probe that failed before it showed anything tells of the provider; its turn has waited like all the others, and goes on waiting. */
+function isSilentProbe(record: TaskRecord, outcome: ReasonOutcome): boolean {
+  return record.breaker !== null && outcome.error?.provider_fault === true && outcome.text === '' && outcome.thinking === undefined;
+}
+
+async function parkAgain(ctx: EngineContext, record: TaskRecord): Promise<CompletionAnswer> {
+  const { losses, failures } = record;
+  const lease = { ...record, instanceId: ctx.instanceId(), attachment: attachmentOf(ctx, record.token), bootId: '', progress: false };
+  const command = { lease, losses, failures, delayMs: DEFAULT_BREAKER.openMs, breaker: record.breaker as string };
+  const moved = await repeat(ctx, () => requeueLease(ctx.db, command));
+  return { verdict: moved ? 'ok' : 'lost', next: null };
+}
+
+/** Those who wait for this provider need not wait for the next beat. */
+function releaseParked(ctx: EngineContext): void {
+  fireTimers(ctx).catch((error: unknown) => ctx.log.warn({ err: error }, 'parked tasks not moved'));
 }
 
 async function completeTool(

@@ -323,6 +323,7 @@ export class Gateway implements WorkerGateway {
       if (input.kind === 'reason' && input.model.provider_id !== undefined) {
         const parked = await this.#park(attachment, record, `llm:${input.model.provider_id}`);
         if (parked) return;
+        if (record.breaker !== null) input.probe = true;
       }
       if (!attachment.tasks.has(record.token)) return; // cancelled while its input was read
       attachment.send({ $case: 'assign', value: { task: wireTask(record, input) } });

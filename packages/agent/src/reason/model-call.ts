@@ -29,6 +29,8 @@ export interface ModelCall {
   name: string;
   /** Where an earlier attempt of the task left a response that the provider keeps. */
   resume?: ReplayState;
+  /** Finds out whether the provider is back: its troubles are not tried again. */
+  isProbe?: boolean;
 }
 
 export interface ModelCallResult {
@@ -78,7 +80,8 @@ export async function callModel(call: ModelCall, deps: ModelCallDeps, signal: Ab
       }
       firstFailureMs ??= deps.clock.nowMs();
       const elapsedMs = deps.clock.nowMs() - firstFailureMs;
-      const delayMs = modelRetryDelay({ error, retries: retry.attempts, elapsedMs }, deps.random);
+      const isVerdict = call.isProbe === true && error.kind !== 'rate_limited';
+      const delayMs = isVerdict ? null : modelRetryDelay({ error, retries: retry.attempts, elapsedMs }, deps.random);
       if (delayMs === null) return result(error);
       retry.attempts += 1;
       retry.total_wait_ms += delayMs;

@@ -32,6 +32,16 @@ describe('a call that fails', () => {
     expect(log.lines[0]?.fields).toMatchObject({ kind: 'unavailable', status: 500 });
   });
 
+  it('as a probe of a provider in trouble is its verdict, but a limit is waited for', async () => {
+    const down = [new ModelError('unavailable', 'HTTP 500', { status: 500 })];
+    const probe = start([down, says('Back')], { input: { probe: true } });
+    expect(await probe.outcome()).toMatchObject({ success: false, error: { provider_fault: true } });
+    expect(probe.models.requests).toHaveLength(1);
+    const limited = start([[busy()], says('Back')], { input: { probe: true } });
+    await limited.clock.advance(3_000);
+    expect(await limited.outcome()).toMatchObject({ success: true, text: 'Back' });
+  });
+
   it('for good is not made again', async () => {
     const { outcome, models } = start([[new ModelError('quota', 'no credit')]]);
     expect((await outcome()).error?.code).toBe('provider_quota_exhausted');

@@ -108,7 +108,7 @@ class ReasonStep {
       request: buildRequest(input, agent, transcript.messages),
       collector: this.#collector,
       name: input.message_id,
-      ...present({ resume }),
+      ...present({ resume, isProbe: input.probe }),
     };
     let result: ModelCallResult;
     try {
