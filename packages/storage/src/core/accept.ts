@@ -9,10 +9,10 @@ import { taskJson } from './plan-json.ts';
 import { writtenEvents } from './written.ts';
 import type { WrittenRow } from './written.ts';
 
-/** Is there a seat for the turn's first task, and nobody who has waited longer? As unlocked as a claim's own view of the queue. */
+/** Is there a seat for the turn's first task besides those for the tasks that wait? As unlocked as a claim's own view of the queue. */
 const SEAT = ` a as materialized (
    select 1 from instances where id = $10 and lost_at is null
-     and (select r.id from ready r where r.pool = $7::jsonb->>'pool' order by r.priority desc, r.id limit 1) is null
+     and (select count(*) from (select 1 from ready r where r.pool = $7::jsonb->>'pool' order by r.priority desc, r.id limit $15::int) b) < $15::int
      and (select count(*) from (select 1 from leases l where l.org_id = $2 limit $14::int) b) < $14::int),
 `;
 
@@ -28,7 +28,8 @@ const LEASE = ` l as (
  * row is only read for what the turn's first events say. While the session waits for its client nothing is written: `waiting` sends
  * the caller to the lock-then-act path.
  *
- * With a seat at hand the statement is a claim as well: the first task is leased to it, with its start event, unless other tasks wait.
+ * With a seat at hand the statement is a claim as well: the first task is leased to it, with its start event. Nobody is passed over: it
+ * is taken only while more seats are free than tasks wait.
  */
 const accept = (seated: boolean): Statement => ({
   name: seated ? 'accept_message_seated' : 'accept_message',
@@ -98,7 +99,7 @@ export interface AcceptCommand {
   history: HistoryEvent[];
   task: TaskDraft;
   version: number;
-  /** A free seat for the turn's first task. It stays free when the message starts no turn, or when other tasks wait. */
+  /** A free seat for the turn's first task. It stays free when the message starts no turn, or when the free seats are needed for tasks that wait. */
   seat?: OfferedSeat;
 }
 
@@ -108,6 +109,8 @@ export interface OfferedSeat extends Seat {
   token: Uuid;
   /** Most leases that one organization may hold at a time. */
   orgCap: number;
+  /** Free seats of this instance's workers in the task's pool, this one included. */
+  freeSeats: number;
 }
 
 export type AcceptResult =
@@ -137,7 +140,7 @@ export async function acceptMessage(db: Queryable, command: AcceptCommand): Prom
     storableJson(command.state),
     storableJson(taskJson(task)),
     command.version,
-    ...(seat === undefined ? [] : [seat.token, seat.instanceId, seat.workerId, seat.bootId, seat.attachment, seat.orgCap]),
+    ...(seat === undefined ? [] : [seat.token, seat.instanceId, seat.workerId, seat.bootId, seat.attachment, seat.orgCap, seat.freeSeats]),
   ];
   let rows: AcceptRow[];
   try {

@@ -111,6 +111,12 @@ describe('R12: the seat stays free', () => {
     expect(await logTypes(db, sessionId)).toEqual(['input.message', 'turn.started', 'session.activated']);
   });
 
+  test('while as many tasks wait as seats are free, and is taken when fewer do', async () => {
+    for (let n = 0; n < 3; n++) await post(db, player, await openSession(db, player));
+    await queued(async () => offer(await openSession(db, player), { freeSeats: 3 }));
+    expect(taskOf(await offer(await openSession(db, player), { freeSeats: 5 }))).not.toBeNull();
+  });
+
   test('not because of tasks that wait in another pool', async () => {
     const { task } = await runningTurn(db, player);
     await completeReason(db, player, task, [call('a')]);

@@ -4,7 +4,7 @@ import { decideCancel, decideReason, decideTool, startTurn } from '@everruns/eng
 import type { DecideContext, Plan, TurnState } from '@everruns/engine';
 import type { Database, Queryable } from '../../database.ts';
 import { acceptMessage } from '../accept.ts';
-import type { AcceptCommand, AcceptResult } from '../accept.ts';
+import type { AcceptCommand, AcceptResult, OfferedSeat } from '../accept.ts';
 import { claimTasks } from '../claim.ts';
 import type { ClaimedTask, Seat } from '../claim.ts';
 import { completeStep } from '../complete.ts';
@@ -55,6 +55,7 @@ export interface PostOptions {
   /** Offers the player's seat for the turn's first task. */
   seated?: boolean;
   orgCap?: number;
+  freeSeats?: number;
 }
 
 export function postCommand(player: Player, sessionId: Uuid, options: PostOptions = {}): AcceptCommand {
@@ -75,10 +76,12 @@ export function postCommand(player: Player, sessionId: Uuid, options: PostOption
     ],
     ...start,
     version: 1,
-    ...(options.seated === true
-      ? { seat: { ...player.seat, instanceId: player.instanceId, token: player.ids.random(), orgCap: options.orgCap ?? 1_000 } }
-      : {}),
+    ...(options.seated === true ? { seat: offeredSeat(player, options) } : {}),
   };
+}
+
+function offeredSeat(player: Player, { orgCap = 1_000, freeSeats = 1 }: PostOptions): OfferedSeat {
+  return { ...player.seat, instanceId: player.instanceId, token: player.ids.random(), orgCap, freeSeats };
 }
 
 export function post(db: Queryable, player: Player, sessionId: Uuid, options: PostOptions = {}): Promise<AcceptResult> {

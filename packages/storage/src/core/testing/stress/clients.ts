@@ -27,7 +27,7 @@ export async function actAsClient(arena: Arena): Promise<void> {
 
 async function say(arena: Arena, player: Player, sessionId: Uuid, key?: Uuid): Promise<void> {
   const seated = chance(arena, 0.4);
-  const result = await post(arena.db, player, sessionId, { seated, ...(key === undefined ? {} : { key }) });
+  const result = await post(arena.db, player, sessionId, { seated, freeSeats: 4, ...(key === undefined ? {} : { key }) });
   count(arena, result.verdict);
   if (result.verdict === 'started' && result.task !== null) {
     count(arena, 'seated');
