@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addUsage, evolve, fold } from './state.ts';
+import { addUsage, evolve, expects, fold } from './state.ts';
 import type { TurnEvent } from './state.ts';
 import { call, freshTurn, testContext, turnWithCalls } from './turn-fixtures.ts';
 
@@ -34,6 +34,28 @@ describe('evolve', () => {
       data: { tool_call_count: 0, max_iterations: 3, ...(ms === undefined ? {} : { time_to_first_token_ms: ms }) },
     });
     expect(fold(state, [step(), step(40), step(20)]).time_to_first_token_ms).toBe(40);
+  });
+});
+
+describe('expects', () => {
+  const reasoning = freshTurn(testContext());
+  const { state: acting } = turnWithCalls([call('a'), call('c', { side: 'client' })], testContext());
+  const waiting = evolve(acting, { type: 'waiting_started', data: {} });
+  const next = evolve(acting, { type: 'reason_scheduled', data: { exec_id: 'e', message_id: 'm' } });
+  const reason = { pool: 'reason', step: 1, callId: null };
+  const tool = { pool: 'tool', step: 1, callId: 'a' };
+
+  it.each([
+    ['a reason step while it reasons', reasoning, reason, true],
+    ['a reason step of an earlier iteration', next, reason, false],
+    ['a reason step while it acts', acting, reason, false],
+    ['a call of the running batch', acting, tool, true],
+    ['a call that the batch does not have', acting, { ...tool, callId: 'z' }, false],
+    ['a call of a batch that is over', next, tool, false],
+    ['a call while the client is asked', waiting, tool, false],
+    ['anything of a turn that has ended', evolve(reasoning, { type: 'ended', data: { how: 'cancelled' } }), reason, false],
+  ])('%s', (_what, state, task, expected) => {
+    expect(expects(state, task)).toBe(expected);
   });
 });
 

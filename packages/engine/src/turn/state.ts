@@ -112,6 +112,16 @@ export function fold(state: TurnState | null, history: readonly TurnEvent[]): Tu
   return last;
 }
 
+/**
+ * Is this task a step of the turn as it stands? A state that was read after the lease may be newer than it: the task was settled elsewhere, and its
+ * outcome is nobody's any more.
+ */
+export function expects(state: TurnState, task: { pool: string; step: number; callId: string | null }): boolean {
+  if (state.iteration !== task.step) return false;
+  if (task.pool === 'reason') return state.phase === 'reasoning';
+  return state.phase === 'acting' && state.calls.some((call) => call.id === task.callId);
+}
+
 function withoutAct(state: TurnState): TurnState {
   const { act: _act, ...rest } = state;
   return rest;
