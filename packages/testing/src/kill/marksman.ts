@@ -21,6 +21,10 @@ export const BACKGROUND_COMMITS: ReadonlySet<string> = new Set([
   'worker_attached',
   'worker_detached',
   'move_due_tasks',
+  'prune_workflows',
+  'prune_dead_letters',
+  'prune_workers',
+  'purge_deleted_sessions',
 ]);
 
 /** A claim is the one statement that may find nothing to do; it is counted when there is something to claim. */
