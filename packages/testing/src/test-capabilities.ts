@@ -87,6 +87,7 @@ const tools: Tool[] = [
   tool('test_environment', { readonly: true }, object(), () => toolSuccess(Object.keys(process.env))),
 ];
 
+/** The configuration `{ timeout_ms }` shortens the time that each call may take. */
 const testTools: Capability = {
   info: {
     id: 'test_tools',
@@ -99,7 +100,12 @@ const testTools: Capability = {
     features: [],
     dependencies: [],
   },
-  resolve: () => ({ tools }),
+  resolve: ({ timeout_ms: timeoutMs }) => ({ tools: typeof timeoutMs === 'number' ? withLimit(timeoutMs) : tools }),
 };
+
+/** The same tools, whose calls have less time. */
+function withLimit(timeoutMs: number): Tool[] {
+  return tools.map((each) => ({ ...each, definition: { ...each.definition, timeoutMs } }));
+}
 
 export const capabilities: Capability[] = [testTools];
