@@ -35,7 +35,9 @@ async function openCircuit(): Promise<void> {
 const query = (name: string, text: string) => fixture.db.run({ name: `test_${name}`, text }, []);
 
 async function state(): Promise<unknown> {
-  const [row] = await fixture.db.run({ name: 'test_state', text: 'select state from circuit_breakers where key = $1' }, [`llm:${MODEL.provider_id}`]);
+  const [row] = await fixture.db.run({ name: 'test_state', text: 'select state from circuit_breakers where key = $1' }, [
+    `llm:${MODEL.provider_id}`,
+  ]);
   return row?.['state'];
 }
 
