@@ -88,7 +88,7 @@ export function reasonCompleted(state: TurnState, outcome: ReasonOutcome): Event
 export function llmGeneration(state: TurnState, outcome: ReasonOutcome, model: ModelFacts): EventDraft {
   return draft('llm.generation', execContext(state, state.step.exec_id), {
     messages: [],
-    messages_through_sequence: model.through ?? model.seen,
+    messages_through_sequence: throughOf(model),
     ...(outcome.prompt_hash === undefined ? {} : { prompt_hash: outcome.prompt_hash }),
     ...(outcome.tools === undefined || outcome.tools.length === 0 ? {} : { tools: outcome.tools }),
     output: {
@@ -140,8 +140,14 @@ export function agentMessage(state: TurnState, outcome: ReasonOutcome, at: Clock
       ...(at.model.provider_id === undefined ? {} : { provider_id: at.model.provider_id }),
     },
     ...(outcome.usage === undefined ? {} : { usage: outcome.usage }),
+    messages_through_sequence: throughOf(at.model),
   });
   return outcome.replay === undefined ? event : { ...event, replay: outcome.replay };
+}
+
+/** What came later than this, the answer knew nothing of: in a prompt it stands behind it. */
+function throughOf(model: ModelFacts): number {
+  return model.through ?? model.seen;
 }
 
 /** A text of ours in the agent's voice: the user-facing words of a failure, a seal, a cancel. */

@@ -23,7 +23,10 @@ export interface Prompt {
   seen: number;
 }
 
-/** The conversation as a prompt: every tool result directly behind the message that called for it, whatever came between in the log. */
+/**
+ * The conversation as the model lived through it: every tool result directly behind the message that called for it, and every answer before
+ * the input that it had not read, whatever came between in the log.
+ */
 export async function readPrompt(db: Queryable, sessionId: Uuid): Promise<Prompt> {
   return promptOf(await db.run<PromptRow>(READ, [sessionId]));
 }
@@ -42,13 +45,20 @@ export function promptOf(rows: readonly PromptRow[]): Prompt {
     }
     const message = storedMessage(row);
     if (row.type === 'input.message') seen = row.seq;
-    messages.push(message);
+    messages.splice(placeOf(row, messages), 0, message);
     if (message.content.some((part) => part.type === 'tool_call')) {
       results.set(message, []);
       callers = [...callers.slice(-8), message];
     }
   }
   return { messages: messages.flatMap((message) => [message, ...(results.get(message) ?? [])]), seen };
+}
+
+/** Input that arrived while an answer was written stands behind it, or the model would find itself answered before it was asked. */
+function placeOf({ data }: PromptRow, messages: readonly StoredMessage[]): number {
+  const through = data['messages_through_sequence'];
+  if (typeof through !== 'number') return messages.length;
+  return messages.findLastIndex((message) => message.role !== 'user' || message.sequence <= through) + 1;
 }
 
 function storedMessage(row: PromptRow): StoredMessage {

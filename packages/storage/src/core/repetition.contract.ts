@@ -225,6 +225,17 @@ describe('W12: what a prompt has seen comes from its own rows', () => {
     expect(await completeStep(db, reasonCommand(player, task, { seen }))).toMatchObject({ verdict: 'ok', branch: 'steered' });
   });
 
+  test('an answer stands before the messages that came while it was written', async () => {
+    const { sessionId, task } = await runningTurn(db, player);
+    await post(db, player, sessionId);
+    await post(db, player, sessionId);
+    await completeStep(db, reasonCommand(player, task, { seen: 5 }));
+    const { seen, messages } = await readPrompt(db, sessionId);
+    expect(messages.map((message) => message.sequence)).toEqual([1, 5, 9, 6]);
+    expect(messages.map((message) => message.role)).toEqual(['user', 'user', 'agent', 'user']);
+    expect(seen).toBe(6);
+  });
+
   test('a turn whose prompt had every message ends', async () => {
     const { sessionId, task } = await runningTurn(db, player);
     await post(db, player, sessionId);
@@ -233,13 +244,13 @@ describe('W12: what a prompt has seen comes from its own rows', () => {
     expect((await logTypes(db, sessionId)).slice(-2)).toEqual(['turn.completed', 'session.idled']);
   });
 
-  test('a message during a step that calls tools changes nothing: the next step reads it', async () => {
+  test('a message during a step that calls tools changes nothing: the next step reads it, behind what the model did meanwhile', async () => {
     const { sessionId, task } = await runningTurn(db, player);
     await post(db, player, sessionId);
     expect(await completeStep(db, reasonCommand(player, task, { seen: 1, calls: [call('a')] }))).toMatchObject({ branch: 'only' });
     await completeTool(db, player, await claimOne(db, player, 'tool'));
     const next = await claimOne(db, player, 'reason');
-    expect((await readPrompt(db, sessionId)).messages.map((message) => message.role)).toEqual(['user', 'user', 'agent', 'tool_result']);
+    expect((await readPrompt(db, sessionId)).messages.map((message) => message.role)).toEqual(['user', 'agent', 'tool_result', 'user']);
     expect(await completeReason(db, player, next)).toMatchObject({ branch: 'only' });
   });
 
