@@ -32,6 +32,8 @@ export interface Database extends Queryable {
   close(): Promise<void>;
 }
 
+/** A connection that has not answered for so long leads nowhere: it is cut, and what was asked on it counts as a lost reply. */
+const SILENT_AFTER_MS = 30_000;
 const SETTINGS = '-c plan_cache_mode=force_generic_plan -c idle_in_transaction_session_timeout=10000';
 
 const types = new pg.TypeOverrides();
@@ -46,7 +48,13 @@ export function openDatabase(options: DatabaseOptions): Database {
     keepAlive: true,
     ...(options.pooled === true ? {} : { options: SETTINGS }),
   };
-  const pool = new pg.Pool({ ...base, pipeline: true, max: options.poolSize, idleTimeoutMillis: 30_000 } as pg.PoolConfig);
+  const pool = new pg.Pool({
+    ...base,
+    pipeline: true,
+    max: options.poolSize,
+    idleTimeoutMillis: 30_000,
+    query_timeout: SILENT_AFTER_MS,
+  } as pg.PoolConfig);
   pool.on('error', (error) => options.onError?.(error));
   const bind = (statement: Statement, values: readonly unknown[]): pg.QueryConfig => ({
     ...(options.pooled === true ? {} : { name: statement.name }),
@@ -138,8 +146,13 @@ export function outcomeUnknown(error: unknown): boolean {
   return state.startsWith('08') || state === '57P01' || state === '57P02' || state === '57P03';
 }
 
-/** Deadlocks and serialization failures: nothing happened, the same statement may be sent again. */
+/**
+ * Nothing happened, and the same statement may be sent again: deadlocks and serialization failures, a lock that was not to be had, a server
+ * without connections, memory or disk to spare, a transaction that was ended for its silence.
+ */
 export function isTransient(error: unknown): boolean {
   const state = sqlState(error);
-  return state === '40P01' || state === '40001';
+  return state !== null && (state.startsWith('53') || TRANSIENT.has(state));
 }
+
+const TRANSIENT: ReadonlySet<string> = new Set(['40P01', '40001', '55P03', '25P03']);
