@@ -7,5 +7,5 @@ export * from './turn/batch.ts';
 export * from './turn/decide.ts';
 export * from './turn/end.ts';
 export * from './turn/revive.ts';
-export { callContext, execContext, inStepContext, spanOf, stepIds, turnContext } from './turn/session-events.ts';
+export { callContext, cutText, execContext, inStepContext, spanOf, stepIds, turnContext } from './turn/session-events.ts';
 export type { ModelFacts, ToolEnd } from './turn/session-events.ts';

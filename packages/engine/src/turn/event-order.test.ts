@@ -3,6 +3,7 @@ import type { PlannedCall } from '@everruns/contract';
 import type { Plan, TaskDraft } from '../plan.ts';
 import { decideReason, decideTool, startTurn } from './decide.ts';
 import { decideCancel, decideClientResults } from './end.ts';
+import { cutText } from './session-events.ts';
 import type { TurnState } from './state.ts';
 import { call, FAILURE, MODEL, openOf, outcome, plansOf, testContext, types } from './turn-fixtures.ts';
 
@@ -158,6 +159,16 @@ describe('payloads that clients rely on', () => {
     const play = new Play().reason({ calls: [call('a')] });
     const cancelled = decideCancel(play.state, { reason: 'user_request', open: [], partial: { text: 'Half' } }, play.ctx);
     expect(types(cancelled)).toEqual(['act.completed', 'turn.cancelled', 'session.idled']);
+  });
+
+  it('a preview never ends in half a character', () => {
+    expect(cutText('ab😀', 3)).toBe('ab');
+    expect(cutText('ab😀', 4)).toBe('ab😀');
+    expect(cutText('a😀b', 3)).toBe('a😀');
+    expect(cutText('abc', 3)).toBe('abc');
+    const play = new Play();
+    const { plan } = decideReason(play.state, outcome({ text: `${'x'.repeat(199)}😀` }), MODEL, play.ctx);
+    expect(plan.events.find((event) => event.type === 'reason.completed')?.data['text_preview']).toBe('x'.repeat(199));
   });
 
   it('usage adds up over the steps of a turn', () => {

@@ -64,7 +64,14 @@ const PREVIEW = 200;
 const FINAL_PREVIEW = 2_000;
 
 export function finalPreview(text: string): string {
-  return text.slice(0, FINAL_PREVIEW);
+  return cutText(text, FINAL_PREVIEW);
+}
+
+/** The beginning of a text, at most so many UTF-16 units, never ending in half a character. */
+export function cutText(text: string, units: number): string {
+  if (text.length <= units) return text;
+  const isHalf = /[\ud800-\udbff]/.test(text.charAt(units - 1));
+  return text.slice(0, isHalf ? units - 1 : units);
 }
 
 export function reasonCompleted(state: TurnState, outcome: ReasonOutcome): EventDraft {
@@ -72,7 +79,7 @@ export function reasonCompleted(state: TurnState, outcome: ReasonOutcome): Event
     success: outcome.success,
     has_tool_calls: outcome.calls.length > 0,
     tool_call_count: outcome.calls.length,
-    ...(outcome.text === '' ? {} : { text_preview: outcome.text.slice(0, PREVIEW) }),
+    ...(outcome.text === '' ? {} : { text_preview: cutText(outcome.text, PREVIEW) }),
     ...(outcome.error === undefined ? {} : { error: outcome.error.detail }),
     duration_ms: outcome.duration_ms,
     ...(outcome.usage === undefined ? {} : { usage: outcome.usage }),
