@@ -5,6 +5,7 @@ import type { CallContext, Server, ServerMiddlewareCall } from 'nice-grpc';
 import type { WorkerGateway } from '@everruns/contract';
 import { WorkerServiceDefinition } from '@everruns/contract/generated/worker';
 import type { WorkerServiceImplementation } from '@everruns/contract/generated/worker';
+import { WorkerRefused } from './turns/adoption.ts';
 
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
@@ -46,7 +47,11 @@ function requireToken(token: string | null) {
     if (token !== null && !sameSecret(given, `Bearer ${token}`)) {
       throw new ServerError(Status.UNAUTHENTICATED, 'The worker token is missing or wrong.');
     }
-    return yield* call.next(call.request, context);
+    try {
+      return yield* call.next(call.request, context);
+    } catch (error) {
+      throw error instanceof WorkerRefused ? new ServerError(Status.UNAVAILABLE, error.message) : error;
+    }
   };
 }
 

@@ -1,13 +1,16 @@
-import type { ReasonOutcome, TaskFailure, TaskOutcome, ToolOutcome, Uuid } from '@everruns/contract';
-import { DEFAULT_BREAKER, decideReason, decideTool, isRetryable, retryDelayMs, withUniqueIds } from '@everruns/engine';
-import type { ModelFacts, Plan, TaskError, TurnState } from '@everruns/engine';
-import { callsOfStep, completeStep, requeueLease } from '@everruns/storage';
+import type { PlannedCall, ReasonOutcome, TaskOutcome, ToolOutcome } from '@everruns/contract';
+import { DEFAULT_BREAKER, decideReason, decideTool, expects, withUniqueIds } from '@everruns/engine';
+import type { ModelFacts, Plan, TurnState } from '@everruns/engine';
+import { callsOfStep, completeStep, workflowsById } from '@everruns/storage';
 import type { CompleteResult } from '@everruns/storage';
-import { announce, decideContext, repeat, wake } from './context.ts';
+import type { Attachment } from './attachment.ts';
+import { announce, decideContext, repeat } from './context.ts';
 import type { EngineContext } from './context.ts';
 import { eagerPlan } from './eager.ts';
 import type { EagerTask } from './eager.ts';
-import { endDead, fireTimers, settleUnknown } from './recovery.ts';
+import { failLease, requeue } from './lease-ends.ts';
+import { fireTimers } from './recovery.ts';
+import { leaseOf } from './task-record.ts';
 import type { TaskRecord } from './task-record.ts';
 
 /** What the worker is told, and the task it got along with the answer. */
@@ -19,55 +22,86 @@ export interface CompletionAnswer {
 /** Can this completion be answered with the workflow's next task? Tells whose attachment has a seat. */
 export type SeatFor = (pool: 'reason') => boolean;
 
+/** A task in the hands of a worker that says how it ended. */
+export interface HeldTask {
+  record: TaskRecord;
+  attachment: Attachment;
+}
+
+const LOST: CompletionAnswer = { verdict: 'lost', next: null };
+
 /** Records the outcome of a task. Repeating it with the same token gives the same answer. */
 export async function completeTask(
   ctx: EngineContext,
-  record: TaskRecord,
+  task: HeldTask,
   outcome: TaskOutcome,
   options: { seatFor: SeatFor },
 ): Promise<CompletionAnswer> {
-  switch (outcome.kind) {
-    case 'reason':
-      return completeReason(ctx, record, outcome, options);
-    case 'tool':
-      return completeTool(ctx, record, outcome, options);
-    case 'failure':
-      await failTask(ctx, record, outcome);
-      return { verdict: 'ok', next: null };
-    default:
-      return outcome satisfies never;
+  if (outcome.kind === 'failure') {
+    await failLease(ctx, leaseOf(task.record, task.attachment), outcome);
+    return { verdict: 'ok', next: null };
   }
+  if (outcome.kind !== task.record.pool)
+    throw new TypeError(`A ${task.record.pool} task cannot end with the outcome of "${String(outcome.kind)}".`);
+  // A state that was read after the lease may be newer than it: then somebody else has recorded how the task ended.
+  if (!expects(task.record.state as TurnState, task.record)) return LOST;
+  return outcome.kind === 'reason' ? completeReason(ctx, task, outcome, options) : completeTool(ctx, task.record, outcome, options);
 }
 
 async function completeReason(
   ctx: EngineContext,
-  record: TaskRecord,
+  task: HeldTask,
   raw: ReasonOutcome,
   options: { seatFor: SeatFor },
 ): Promise<CompletionAnswer> {
+  const { record } = task;
   const outcome: ReasonOutcome = { ...raw, calls: withUniqueIds(raw.calls) };
   await recordCall(ctx, record, outcome);
-  if (isSilentProbe(record, outcome)) return parkAgain(ctx, record);
+  if (isSilentProbe(record, outcome)) return parkAgain(ctx, task);
+  const { plan, steered, result } = await writeReason(ctx, record, outcome, options);
+  if (result.verdict === 'conflict') return resolveConflict(ctx, task, () => writeReason(ctx, record, outcome, options));
+  if (record.breaker !== null && outcome.success) releaseParked(ctx);
+  return settle(ctx, record, result, { only: { plan, eager: null }, last: null, steered });
+}
+
+interface ReasonWrite {
+  plan: Plan;
+  steered: Branch | null;
+  result: CompleteResult;
+}
+
+async function writeReason(
+  ctx: EngineContext,
+  record: TaskRecord,
+  outcome: ReasonOutcome,
+  options: { seatFor: SeatFor },
+): Promise<ReasonWrite> {
   const { seen, through } = outcome.answered;
   const model: ModelFacts = { ...outcome.answered.model, seen, ...(through === undefined ? {} : { through }) };
   const decision = decideReason(record.state as TurnState, outcome, model, decideContext(ctx));
   const steered = decision.steered === null ? null : eagerPlan(decision.steered, ctx, options.seatFor);
-  const result = await repeat(
-    ctx,
-    () =>
-      completeStep(ctx.db, {
-        sessionId: record.sessionId,
-        taskId: record.taskId,
-        token: record.token,
-        revision: record.revision,
-        seen: outcome.answered.seen,
-        plan: decision.plan,
-        steered: steered?.plan ?? null,
-      }),
-    record.sessionId,
-  );
-  if (record.breaker !== null && outcome.success) releaseParked(ctx);
-  return settle(ctx, record, result, { only: { plan: decision.plan, eager: null }, last: null, steered });
+  const { sessionId, taskId, token, revision } = record;
+  const command = { sessionId, taskId, token, revision, seen, plan: decision.plan, steered: steered?.plan ?? null };
+  const result = await repeat(ctx, () => completeStep(ctx.db, command), sessionId);
+  return { plan: decision.plan, steered, result };
+}
+
+/** The workflow has moved although its step is leased, which no write should do: decide once more on what it is now, or let the step die. */
+async function resolveConflict(ctx: EngineContext, task: HeldTask, again: () => Promise<ReasonWrite>): Promise<CompletionAnswer> {
+  const { record } = task;
+  ctx.log.error({ task: record.taskId, workflow: record.workflowId }, 'a step met another revision of its workflow');
+  const [workflow] = await repeat(ctx, () => workflowsById(ctx.db, [record.workflowId]));
+  if (workflow !== undefined && expects(workflow.state as TurnState, record)) {
+    Object.assign(record, { state: workflow.state, revision: workflow.revision });
+    const { plan, steered, result } = await again();
+    if (result.verdict !== 'conflict') return settle(ctx, record, result, { only: { plan, eager: null }, last: null, steered });
+  }
+  await failLease(ctx, leaseOf(record, task.attachment), {
+    code: 'conflict',
+    message: 'The turn has moved on without this step.',
+    retryable: false,
+  });
+  return LOST;
 }
 
 /** Counts the call towards its provider's circuit, before the lease ends: a probe is known by its lease. */
@@ -86,11 +120,10 @@ function isSilentProbe(record: TaskRecord, outcome: ReasonOutcome): boolean {
   return record.breaker !== null && outcome.error?.provider_fault === true && outcome.text === '' && outcome.thinking === undefined;
 }
 
-async function parkAgain(ctx: EngineContext, record: TaskRecord): Promise<CompletionAnswer> {
+async function parkAgain(ctx: EngineContext, { record, attachment }: HeldTask): Promise<CompletionAnswer> {
   const { losses, failures } = record;
-  const lease = { ...record, instanceId: ctx.instanceId(), attachment: attachmentOf(ctx, record.token), bootId: '', progress: false };
-  const command = { lease, losses, failures, delayMs: DEFAULT_BREAKER.openMs, breaker: record.breaker as string };
-  const moved = await repeat(ctx, () => requeueLease(ctx.db, command));
+  const lease = leaseOf(record, attachment);
+  const moved = await requeue(ctx, { lease, losses, failures, delayMs: DEFAULT_BREAKER.openMs, breaker: record.breaker as string });
   return { verdict: moved ? 'ok' : 'lost', next: null };
 }
 
@@ -111,31 +144,20 @@ async function completeTool(
   const end = { status, duration_ms, ...(result === undefined ? {} : { result }), ...(error === undefined ? {} : { error }) };
   const decision = decideTool(state, { callId: record.callId as string, end, events, plans }, decideContext(ctx));
   const last = eagerPlan(decision.last, ctx, options.seatFor);
-  const answer = await repeat(
-    ctx,
-    () =>
-      completeStep(ctx.db, {
-        sessionId: record.sessionId,
-        taskId: record.taskId,
-        token: record.token,
-        revision: null,
-        seen: 0,
-        plan: decision.others,
-        last: last.plan,
-      }),
-    record.sessionId,
-  );
+  const { sessionId, taskId, token } = record;
+  const command = { sessionId, taskId, token, revision: null, seen: 0, plan: decision.others, last: last.plan };
+  const answer = await repeat(ctx, () => completeStep(ctx.db, command), sessionId);
   return settle(ctx, record, answer, { only: { plan: decision.others, eager: null }, last, steered: null });
 }
 
 /** The batch's calls in full are only needed for a successor or for what the client is asked. */
-async function plansOf(ctx: EngineContext, record: TaskRecord, state: TurnState): ReturnType<typeof callsOfStep> {
+async function plansOf(ctx: EngineContext, record: TaskRecord, state: TurnState): Promise<ReadonlyMap<string, PlannedCall>> {
   const call = state.calls.find((candidate) => candidate.id === record.callId);
   if (call?.next === undefined && state.calls.every((candidate) => candidate.side === 'server')) {
-    const own = record.payload.input['call'] as Awaited<ReturnType<typeof callsOfStep>> extends Map<string, infer P> ? P : never;
+    const own = record.payload.input['call'] as PlannedCall;
     return new Map([[own.id, own]]);
   }
-  return callsOfStep(ctx.db, { workflowId: record.workflowId, step: record.step });
+  return repeat(ctx, () => callsOfStep(ctx.db, { workflowId: record.workflowId, step: record.step }));
 }
 
 interface Branch {
@@ -150,44 +172,17 @@ function settle(
   branches: Record<'only' | 'last' | 'steered', Branch | null>,
 ): CompletionAnswer {
   if (result.verdict === 'repeated') {
-    ctx.reconcile(); // the first answer may have carried a next task that nobody was told of
+    // Whoever wrote it may have died before anybody was told of the events, the tasks, or the next task that was leased along with it.
+    ctx.feed.uncertain(record.sessionId);
+    ctx.reconcile();
     ctx.dispatcher.poke();
     return { verdict: 'ok', next: null };
   }
-  if (result.verdict === 'conflict') {
-    ctx.log.error({ task: record.taskId, workflow: record.workflowId }, 'a step met another revision of its workflow');
-    return { verdict: 'lost', next: null };
-  }
+  if (result.verdict === 'conflict') return LOST;
   if (result.verdict !== 'ok') return { verdict: result.verdict, next: null };
   const branch = branches[result.branch] ?? (branches.only as Branch);
   const pools = new Set(branch.plan.tasks.map((task) => task.pool));
   announce(ctx, record.sessionId, { events: result.events, dropped: [] }, pools);
   const next = branch.eager === null ? null : { ...branch.eager, revision: result.revision, state: branch.plan.state };
   return { verdict: 'ok', next };
-}
-
-/** The task itself broke. The retry policy decides; an unsafe call is never run again, since nobody knows how far it came. */
-export async function failTask(ctx: EngineContext, record: TaskRecord, failure: TaskFailure): Promise<void> {
-  const lease = { ...record, instanceId: ctx.instanceId(), attachment: attachmentOf(ctx, record.token), bootId: '', progress: false };
-  if (record.pool === 'tool' && record.effect === 'unsafe') {
-    await settleUnknown(ctx, lease, `The call broke off (${failure.message}); it may or may not have taken effect.`);
-    return;
-  }
-  const failures = record.failures + 1;
-  const errors: TaskError[] = [
-    ...(record.payload.errors ?? []),
-    { code: failure.code, message: failure.message, attempt: record.attempt, at: new Date(ctx.nowMs()).toISOString() },
-  ];
-  const delayMs = isRetryable(failure) ? retryDelayMs(failures, ctx.random()) : null;
-  if (delayMs === null) {
-    await endDead(ctx, lease, errors);
-    return;
-  }
-  await repeat(ctx, () => requeueLease(ctx.db, { lease, losses: record.losses, failures, delayMs, errors }));
-  wake(ctx, []);
-}
-
-function attachmentOf(ctx: EngineContext, token: Uuid): Uuid {
-  for (const attachment of ctx.dispatcher.attachments.values()) if (attachment.tasks.has(token)) return attachment.id;
-  return '00000000-0000-0000-0000-000000000000';
 }

@@ -40,6 +40,12 @@ export interface EngineContext {
   dispatcher: Dispatcher;
   breakers: Breakers;
   instanceId(): Uuid;
+  /** Is no other instance alive? */
+  alone(): boolean;
+  /** Does this instance know turns of this version? */
+  decides(version: number): boolean;
+  /** The version that new turns start with: the highest that all live instances know (core.md R10). */
+  newTurnVersion(): number;
   /** A reply was lost: leases may stand in our name that nobody knows of. Looks for them once things have settled. */
   reconcile(): void;
   resolveModel(config: TurnConfig): Promise<ResolvedModel>;
@@ -65,15 +71,22 @@ export function wake(ctx: EngineContext, pools: readonly ('reason' | 'tool')[]):
   ctx.hints.announce(pools);
 }
 
-/** Aborts the work of a lease that is gone, if its worker is attached here. */
-export function cancelLease(ctx: EngineContext, lease: Pick<DroppedLease, 'token'>, reason = 'cancelled'): void {
+/** Aborts the work of a lease that is gone, if its worker is attached here; false when it is not. */
+export function cancelLease(ctx: EngineContext, lease: Pick<DroppedLease, 'token'>, reason = 'cancelled'): boolean {
   for (const attachment of ctx.dispatcher.attachments.values()) {
     const record = attachment.remove(lease.token);
     if (record === null) continue;
     attachment.send({ $case: 'cancel', value: { token: lease.token, reason } });
     ctx.dispatcher.seatFreed(record.pool);
-    return;
+    return true;
   }
+  return false;
+}
+
+/** The lease is gone: its holder hears of it, wherever it is attached. */
+export function revoke(ctx: EngineContext, lease: Pick<DroppedLease, 'token' | 'instanceId'>, reason: string): void {
+  if (cancelLease(ctx, lease, reason) || lease.instanceId === ctx.instanceId()) return;
+  ctx.hints.announceCancelled([lease.token]);
 }
 
 /**

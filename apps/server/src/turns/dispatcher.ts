@@ -1,6 +1,6 @@
 import { POOLS } from '@everruns/contract';
 import type { Pool, Uuid } from '@everruns/contract';
-import type { ClaimedTask, Seat } from '@everruns/storage';
+import type { ClaimBatch, ClaimedTask, Seat } from '@everruns/storage';
 import type { Attachment } from './attachment.ts';
 
 /** Most tasks that one claim takes. */
@@ -8,11 +8,9 @@ const BATCH = 50;
 const NO_ORG = '00000000-0000-0000-0000-000000000000';
 
 export interface DispatcherDeps {
-  claim(command: { pool: Pool; seats: readonly Seat[]; afterOrg: Uuid }): Promise<ClaimedTask[]>;
-  /** A task was claimed for an attachment of this instance. */
+  claim(command: { pool: Pool; seats: readonly Seat[]; afterOrg: Uuid }): Promise<ClaimBatch>;
+  /** A task was claimed for an attachment of this instance, which may be closed by now. */
   assign(attachment: Attachment, task: ClaimedTask): void;
-  /** A task was claimed for an attachment that is gone by now. */
-  orphaned(task: ClaimedTask): void;
   onError(error: unknown): void;
 }
 
@@ -31,7 +29,10 @@ interface PoolState {
  */
 export class Dispatcher {
   readonly attachments = new Map<Uuid, Attachment>();
-  paused = false;
+  /** This instance cannot renew itself, so the others may take it for lost. */
+  away = false;
+  /** This instance is shutting down. */
+  draining = false;
   readonly #deps: DispatcherDeps;
   readonly #pools: Record<Pool, PoolState>;
   #turn = 0;
@@ -40,6 +41,11 @@ export class Dispatcher {
     this.#deps = deps;
     const idle = (): PoolState => ({ busy: false, wanted: false, backlog: false, afterOrg: NO_ORG });
     this.#pools = { reason: idle(), tool: idle() };
+  }
+
+  /** Nothing is claimed. */
+  get paused(): boolean {
+    return this.away || this.draining;
   }
 
   poke(pools: readonly Pool[] = POOLS): void {
@@ -64,12 +70,12 @@ export class Dispatcher {
     try {
       while (state.wanted && !this.paused) {
         state.wanted = false;
-        const seats = this.#takeSeats(pool);
-        if (seats.length === 0) {
+        const holders = this.#takeSeats(pool);
+        if (holders.length === 0) {
           state.backlog = true;
           break;
         }
-        await this.#claim(pool, seats);
+        await this.#claim(pool, holders);
       }
     } catch (error) {
       state.backlog = true;
@@ -79,36 +85,46 @@ export class Dispatcher {
     }
   }
 
-  async #claim(pool: Pool, seats: readonly Seat[]): Promise<void> {
+  async #claim(pool: Pool, holders: readonly Attachment[]): Promise<void> {
     const state = this.#pools[pool];
     try {
-      const tasks = await this.#deps.claim({ pool, seats, afterOrg: state.afterOrg });
-      state.backlog = tasks.length === seats.length;
-      if (state.backlog) state.wanted = true;
+      const { tasks, more } = await this.#deps.claim({ pool, seats: holders.map(seatOf), afterOrg: state.afterOrg });
+      state.backlog = more || tasks.length === holders.length;
+      if (state.backlog && tasks.length > 0) state.wanted = true;
       const last = tasks.at(-1);
       if (last !== undefined) state.afterOrg = last.orgId;
-      for (const task of tasks) {
-        const attachment = this.attachments.get(task.seat.attachment);
-        if (attachment === undefined || attachment.closed) this.#deps.orphaned(task);
-        else this.#deps.assign(attachment, task);
-      }
+      const byId = new Map(holders.map((attachment) => [attachment.id, attachment]));
+      for (const task of tasks) this.#assign(byId.get(task.seat.attachment) as Attachment, task);
     } finally {
-      for (const seat of seats) this.attachments.get(seat.attachment)?.promise(pool, -1);
+      for (const attachment of holders) attachment.promise(pool, -1);
+    }
+  }
+
+  /** A task that cannot be assigned must not keep the others, which are leased too, from their workers. */
+  #assign(attachment: Attachment, task: ClaimedTask): void {
+    try {
+      this.#deps.assign(attachment, task);
+    } catch (error) {
+      this.#deps.onError(error);
     }
   }
 
   /** Free seats, spread over the workers so that one does not get everything. */
-  #takeSeats(pool: Pool): Seat[] {
+  #takeSeats(pool: Pool): Attachment[] {
     const open = [...this.attachments.values()].filter((attachment) => attachment.free(pool) > 0);
-    const seats: Seat[] = [];
+    const holders: Attachment[] = [];
     this.#turn++;
-    for (let i = 0; seats.length < BATCH && open.length > 0; i++) {
+    for (let i = 0; holders.length < BATCH && open.length > 0; i++) {
       const index = (this.#turn + i) % open.length;
       const attachment = open[index] as Attachment;
       attachment.promise(pool, 1);
-      seats.push({ workerId: attachment.worker.workerId, bootId: attachment.worker.bootId, attachment: attachment.id });
+      holders.push(attachment);
       if (attachment.free(pool) <= 0) open.splice(index, 1);
     }
-    return seats;
+    return holders;
   }
+}
+
+function seatOf(attachment: Attachment): Seat {
+  return { workerId: attachment.worker.workerId, bootId: attachment.worker.bootId, attachment: attachment.id };
 }

@@ -1,18 +1,20 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { IdSource, ResolvedModel, WorkerGateway } from '@everruns/contract';
-import { claimTasks, prune } from '@everruns/storage';
+import { claimBatch, leasesOfInstance, pruneAll } from '@everruns/storage';
 import type { BeatResult, Database, TurnConfig } from '@everruns/storage';
 import type { CommitFeed, Peers, ReadyHints } from '../stream/port.ts';
 import { Breakers } from './breakers.ts';
 import { cancelLease, ENGINE_DEFAULTS } from './context.ts';
 import type { EngineContext, EngineSettings, Log } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { Gateway } from './gateway.ts';
+import { Delivery } from './delivery.ts';
+import { Gateway, LIVENESS_CHECK_MS } from './gateway.ts';
 import { Instance } from './instance.ts';
 import type { TurnService } from './port.ts';
 import { Reconciler } from './reconciler.ts';
 import { endOverdue, endUnstarted, fireTimers, recoverOrphans } from './recovery.ts';
 import { requeueDeadLetter } from './requeue.ts';
-import { createTurnService, TURN_VERSION } from './service.ts';
+import { createTurnService } from './service.ts';
 
 export interface EngineDeps<S extends EventPipeline> {
   db: Database;
@@ -26,6 +28,8 @@ export interface EngineDeps<S extends EventPipeline> {
   settings?: Partial<EngineSettings>;
   nowMs?: () => number;
   random?: () => number;
+  /** Versions of the turn workflow that this instance decides, oldest first. */
+  versions?: readonly number[];
 }
 
 /** Where commits and wake-ups go. */
@@ -43,40 +47,48 @@ export interface Engine<S = EventPipeline> {
   workers(): { id: string; load: number; draining: boolean; loopDelayMs: number }[];
   /** Runs a dead letter again; see `requeueDeadLetter`. */
   requeue(id: string): Promise<{ taskId: string }>;
-  /** No more claims; workers are asked to drain. */
+  /** Claims nothing more and takes no more workers in; what runs goes on. */
   drain(): void;
+  /** Sends the workers to other instances, with what they hold. Settles when they have arrived there, or there is nobody to go to. */
+  handOver(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-const SILENCE_CHECK_MS = 500;
 const PRUNE_MS = 60_000;
+/** A round of pruning goes on for at most this long. */
+const PRUNE_FOR_MS = 20_000;
+const RECONCILE_MS = 15_000;
+/** Workers that leave a stopping instance have this long to arrive elsewhere. */
+const HAND_OVER_MS = 3_000;
+const RECORD_MS = 1_000;
+/** The versions of `decideReason` and its kin that this code has. */
+const TURN_VERSIONS: readonly number[] = [1];
 
 /** The engine of one control-plane instance: claims, completions, recovery and the beat that keeps them going. */
 export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engine<S> {
   const stopping = new AbortController();
   const settings = { ...ENGINE_DEFAULTS, ...deps.settings };
+  const versions = deps.versions ?? TURN_VERSIONS;
   // The parts refer to each other only when they run, never while they are made.
   const instance: Instance = new Instance({
     db: deps.db,
     newId: () => deps.ids.next(),
-    versions: { turn: [TURN_VERSION] },
+    versions: { turn: [...versions] },
     address: deps.address,
     sole: deps.sole,
     log: deps.log,
     onBeat: (result) => runDue(ctx, instance, result),
-    onReborn: () => {
-      for (const attachment of dispatcher.attachments.values()) gateway.detach(attachment);
-    },
+    onReborn: () => gateway.sendAway(),
     onPaused: (paused) => {
-      dispatcher.paused = paused;
+      dispatcher.away = paused;
       if (!paused) dispatcher.poke();
+      else if (!instance.alone()) gateway.sendAway();
     },
   });
   const dispatcher: Dispatcher = new Dispatcher({
-    claim: (command) => claimTasks(deps.db, { ...command, instanceId: instance.instanceId, orgCap: settings.orgCap }),
-    assign: (attachment, task) => gateway.assign(attachment, task),
-    orphaned: (task) => void gateway.orphaned(task),
+    claim: (command) => claimBatch(deps.db, { ...command, instanceId: instance.instanceId, orgCap: settings.orgCap }),
+    assign: (attachment, task) => delivery.assign(attachment, task),
     onError: (error) => {
       deps.log.warn({ err: error }, 'claim failed');
       ctx.reconcile();
@@ -96,12 +108,16 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
     dispatcher,
     breakers: new Breakers(deps.db),
     instanceId: () => instance.instanceId,
+    alone: () => instance.alone(),
+    decides: (version) => versions.includes(version),
+    newTurnVersion: () => instance.commonVersion('turn'),
     resolveModel: (config) => deps.resolveModel(config),
     signal: stopping.signal,
     reconcile: () => reconciler.request(),
   };
-  const reconciler = new Reconciler(ctx);
-  const gateway = new Gateway(ctx);
+  const delivery = new Delivery(ctx);
+  const gateway = new Gateway(ctx, delivery);
+  const reconciler = new Reconciler(ctx, gateway);
   readyHints.onReady((pools) => dispatcher.poke(pools));
   readyHints.onCancelled((tokens) => {
     for (const token of tokens) cancelLease(ctx, { token });
@@ -123,38 +139,57 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
       }),
     requeue: (id) => requeueDeadLetter(ctx, id),
     drain: () => {
-      dispatcher.paused = true;
+      dispatcher.draining = true;
     },
+    handOver: () => handOver(ctx, gateway),
     start: async () => {
       await instance.start();
-      timers.push(setInterval(() => gateway.checkLiveness(), SILENCE_CHECK_MS));
+      timers.push(setInterval(() => gateway.checkLiveness(), LIVENESS_CHECK_MS));
+      timers.push(setInterval(() => reconciler.request(), RECONCILE_MS));
       timers.push(setInterval(() => void housekeep(ctx), PRUNE_MS));
     },
     stop: async () => {
-      dispatcher.paused = true;
+      dispatcher.draining = true;
       for (const timer of timers) clearInterval(timer);
       stopping.abort();
-      for (const attachment of dispatcher.attachments.values()) gateway.detach(attachment);
+      gateway.sendAway();
       await gateway.settled();
       await instance.stop();
     },
   };
 }
 
+/** Recorded first, so that no worker has to say again elsewhere what it has said here. */
+async function handOver(ctx: EngineContext, gateway: Gateway): Promise<void> {
+  const { signal } = ctx;
+  await Promise.race([gateway.recorded(), sleep(RECORD_MS, undefined, { signal }).catch(() => undefined)]);
+  gateway.sendAway();
+  if (ctx.alone()) return;
+  const until = performance.now() + HAND_OVER_MS;
+  const isLeft = async (): Promise<boolean> => (await leasesOfInstance(ctx.db, ctx.instanceId()).catch(() => [])).length > 0;
+  while (performance.now() < until && !signal.aborted && (await isLeft())) await sleep(50);
+}
+
 async function housekeep(ctx: EngineContext): Promise<void> {
-  await prune(ctx.db).catch((error: unknown) => ctx.log.warn({ err: error }, 'old rows not pruned'));
+  const until = performance.now() + PRUNE_FOR_MS;
+  const isTime = (): boolean => ctx.signal.aborted || performance.now() > until;
+  await pruneAll(ctx.db, isTime).catch((error: unknown) => ctx.log.warn({ err: error }, 'old rows not pruned'));
 }
 
 /** What a beat found to be due. Each part is independent of the others. */
 async function runDue(ctx: EngineContext, instance: Instance, result: BeatResult): Promise<void> {
   ctx.breakers.observe(result.breakers);
-  const run = (what: string, work: () => Promise<void>): Promise<void> =>
-    work().catch((error: unknown) => ctx.log.error({ err: error }, `${what} failed`));
-  if (result.timersDue) await run('timers', () => fireTimers(ctx));
+  const run = (what: string, work: () => Promise<boolean | void>): Promise<boolean | void> =>
+    work().catch((error: unknown) => {
+      ctx.log.error({ err: error }, `${what} failed`);
+      return false;
+    });
+  const fired = result.timersDue ? await run('timers', () => fireTimers(ctx)) : true;
   if (result.leasesOverdue) await run('time-outs', () => endOverdue(ctx));
   if (result.readyOverdue) await run('schedule-to-start time-outs', () => endUnstarted(ctx));
   if (result.leasesOrphaned && !instance.inGrace()) await run('orphaned leases', () => recoverOrphans(ctx));
   else if (result.leasesOrphaned) instance.soon(500);
   if (result.readyPools.length > 0) ctx.dispatcher.poke(result.readyPools);
-  if (result.nextTimerMs !== null) instance.soon(Math.max(10, Math.ceil(result.nextTimerMs)));
+  // A timer that cannot be fired waits for the next beat, or it would be tried without a pause.
+  if (result.nextTimerMs !== null && fired === true) instance.soon(Math.ceil(result.nextTimerMs));
 }

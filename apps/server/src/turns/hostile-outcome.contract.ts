@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Uuid } from '@everruns/contract';
+import type { Task } from '@everruns/contract/generated/worker';
 import { answer, call, engineFixture, HandWorker, said, SCOPE } from './testing/fixture.ts';
 import type { EngineFixture } from './testing/fixture.ts';
 
@@ -54,4 +55,80 @@ describe('what no database can store is stored all the same', () => {
     await worker.complete(again.task, answer(again.input));
     expect((await fixture.log(sessionId)).at(-1)?.type).toBe('session.idled');
   });
+});
+
+describe('an outcome that cannot be recorded ends its step', () => {
+  const complete = (task: Task, outcome: unknown): void =>
+    worker.send({
+      $case: 'complete',
+      value: { taskId: task.taskId, token: task.token, outcome: Buffer.from(String(outcome)), acceptsNext: true },
+    });
+  const cancelled = (task: Task): Promise<unknown> => worker.take('cancel', (value: { token: string }) => value.token === task.token);
+
+  test.each([
+    ['that is no JSON', 'oops'],
+    ['of no known kind', '{"kind":"surprise"}'],
+    ['of another kind of task', '{"kind":"tool","status":"success","duration_ms":1,"events":[]}'],
+    ['without the parts it needs', '{"kind":"reason","success":true}'],
+  ])('one %s: the task is tried again', async (_what, outcome) => {
+    await started();
+    const { task } = await worker.reason();
+    complete(task, outcome);
+    await cancelled(task);
+    const again = await worker.reason();
+    expect(again.task.taskId).toBe(task.taskId);
+    await worker.complete(again.task, answer(again.input));
+  });
+
+  test('events that are no JSON: the task is tried again', async () => {
+    await started();
+    const { task } = await worker.reason();
+    worker.send({ $case: 'append', value: { taskId: task.taskId, token: task.token, n: 1, events: Buffer.from('oops') } });
+    await cancelled(task);
+    const again = await worker.reason();
+    await worker.complete(again.task, answer(again.input));
+  });
+
+  test('a write that PostgreSQL refuses: the unsafe call is settled as unknown, not left running', async () => {
+    const sessionId = await started();
+    const { task, input } = await worker.reason();
+    await worker.complete(task, answer(input, { text: '', calls: [call('pay', { effect: 'unsafe' })] }));
+    const tool = await worker.tool('pay');
+    fixture.engine.faults.refuse('complete_step', new Error('refused'));
+    worker.send({
+      $case: 'complete',
+      value: {
+        taskId: tool.task.taskId,
+        token: tool.task.token,
+        outcome: Buffer.from(JSON.stringify({ kind: 'tool', status: 'success', result: 1, duration_ms: 1, events: [] })),
+        acceptsNext: true,
+      },
+    });
+    await cancelled(tool.task);
+    const next = await worker.reason();
+    expect(JSON.stringify(next.input.messages)).toContain('may or may not have taken effect');
+    await worker.complete(next.task, answer(next.input));
+    expect((await fixture.log(sessionId)).at(-1)?.type).toBe('session.idled');
+  });
+});
+
+test('a model that cannot be resolved is a failure of the step: it is tried again later, not at once and for ever', async () => {
+  const broken = await engineFixture({ resolveModel: () => Promise.reject(new Error('unreadable key')) });
+  const idle = new HandWorker(broken.engine);
+  try {
+    await idle.take('welcome');
+    const sessionId = await broken.session();
+    await broken.engine.turns.postMessage(SCOPE, { sessionId, ...said('Hi') });
+    const parked = `select (payload->>'failures')::int as failures, payload#>>'{payload,errors,0,message}' as message from timers where session_id = $1`;
+    for (;;) {
+      const rows = await broken.db.run({ name: 'test_parked', text: parked }, [sessionId]);
+      if (rows.length === 0) continue;
+      expect(rows).toEqual([{ failures: 1, message: 'unreadable key' }]);
+      break;
+    }
+    expect((await broken.log(sessionId)).filter((event) => event.type.startsWith('reason.'))).toHaveLength(1);
+  } finally {
+    idle.vanish();
+    await broken.close();
+  }
 });

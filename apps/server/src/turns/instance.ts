@@ -1,17 +1,22 @@
 import type { Uuid } from '@everruns/contract';
-import { beat, loseInstance, loseOtherInstances, pruneInstances, registerInstance, retireInstance } from '@everruns/storage';
+import { beat, loseInstance, loseOtherInstances, registerInstance, retireInstance } from '@everruns/storage';
 import type { BeatResult, PeerBeat } from '@everruns/storage';
 import type { Database } from '@everruns/storage';
 import type { Peers } from '../stream/port.ts';
 import type { Log } from './context.ts';
 
 const BEAT_MS = 2_000;
+/** A beat that has no answer by then has failed. */
+const BEAT_TIMEOUT_MS = 5_000;
 /** A peer whose counter has not moved for this long, while our own beats went on without a pause, is lost. */
 const LOST_AFTER_MS = 6_000;
-/** A pause of our own beats after which the others are watched anew. */
+/** A pause of our own beats after which the others are watched anew, and may be watching us. */
 const PAUSE_MS = 3_000;
-/** Grace at the start for workers that outlived the previous instance on this data. */
-const SOLE_GRACE_MS = 1_000;
+const PAUSE_CHECK_MS = 500;
+/** Grace after the start, and after a loss, for workers that hold leases of the instance that was before: the longest pause between their attempts. */
+const GRACE_MS = 2_500;
+/** Between two beats at least, whatever is due. */
+const SOONEST_MS = 10;
 
 export interface InstanceDeps {
   db: Database;
@@ -22,11 +27,11 @@ export interface InstanceDeps {
   sole: boolean;
   log: Log;
   nowMs?: () => number;
-  /** What every beat found; runs after the beat, one at a time. */
+  /** What every beat found. Runs one at a time and beside the beats: however long it takes, the renewals go on. */
   onBeat(result: BeatResult): Promise<void>;
-  /** This instance was declared lost and goes on under a new id. */
+  /** This instance was declared lost and goes on under the id that it has now. */
   onReborn(): void;
-  /** Whether beats have been failing for longer than a pause. */
+  /** Whether this instance could not renew itself for longer than a pause. */
   onPaused(paused: boolean): void;
 }
 
@@ -49,42 +54,52 @@ export class Instance implements Peers {
   readonly #resync = new Set<() => void>();
   #hintNo = 0;
   #hintNumbers = new Map<Uuid, number>();
+  #versions: readonly Record<string, number[]>[] = [];
   #lastBeatMs: number | null = null;
   #paused = false;
+  /** Looks in a row at which the last renewal was too old. */
+  #lateLooks = 0;
   #timer: NodeJS.Timeout | null = null;
+  #dueMs = Infinity;
+  #pauseCheck: NodeJS.Timeout | null = null;
   #stopped = false;
-  #running: Promise<void> = Promise.resolve();
+  #beats: Promise<void> = Promise.resolve();
+  #work: Promise<void> | null = null;
+  #found: BeatResult | null = null;
 
   constructor(deps: InstanceDeps) {
     this.#deps = deps;
     this.#now = deps.nowMs ?? (() => performance.now());
     this.instanceId = deps.newId();
-    this.#graceUntilMs = this.#now() + SOLE_GRACE_MS;
+    this.#graceUntilMs = this.#now() + GRACE_MS;
   }
 
   async start(): Promise<void> {
-    const { db, versions, address } = this.#deps;
-    await registerInstance(db, { id: this.instanceId, versions, address });
-    if (this.#deps.sole) await loseOtherInstances(db, this.instanceId);
+    await this.#register();
+    if (this.#deps.sole) await loseOtherInstances(this.#deps.db, this.instanceId);
+    this.#pauseCheck = setInterval(() => this.checkPause(), PAUSE_CHECK_MS);
     await this.tick();
     this.#schedule(BEAT_MS);
   }
 
-  /** One beat; public so that tests and the composition can step it. */
-  tick(): Promise<void> {
-    this.#running = this.#running.then(() => this.#beat());
-    return this.#running;
+  /** One beat and the work that it found; public so that tests and the composition can step it. */
+  async tick(): Promise<void> {
+    await this.#renew();
+    await this.#work;
   }
 
-  /** Brings the next beat forward, for a timer that is due earlier. */
+  /** Brings the next beat forward, for something that is due earlier. */
   soon(ms: number): void {
-    this.#schedule(Math.min(ms, BEAT_MS));
+    const inMs = Math.max(SOONEST_MS, Math.min(ms, BEAT_MS));
+    if (this.#timer === null || this.#now() + inMs < this.#dueMs) this.#schedule(inMs);
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#running;
+    if (this.#pauseCheck !== null) clearInterval(this.#pauseCheck);
+    await this.#beats;
+    await this.#work;
     await retireInstance(this.#deps.db, this.instanceId).catch(() => undefined); // the others notice by the missing beats
   }
 
@@ -109,33 +124,74 @@ export class Instance implements Peers {
     return this.#now() < this.#graceUntilMs;
   }
 
+  /** The highest version of a kind of workflow that this instance and all its live peers can decide. */
+  commonVersion(kind: string): number {
+    const own = this.#deps.versions[kind] ?? [];
+    const common = own.filter((version) => this.#versions.every((peer) => peer[kind]?.includes(version) ?? false));
+    return Math.max(...(common.length > 0 ? common : own));
+  }
+
+  /**
+   * Whether the last renewal succeeded, failed or hangs: when it is too old, nothing may be claimed. Two looks, so that a process that was
+   * stopped itself gets to its beat first.
+   */
+  checkPause(): void {
+    const isLate = this.#lastBeatMs !== null && this.#now() - this.#lastBeatMs > PAUSE_MS;
+    this.#lateLooks = isLate ? this.#lateLooks + 1 : 0;
+    if (this.#lateLooks >= 2) this.#setPaused(true);
+  }
+
   #schedule(ms: number): void {
     if (this.#stopped) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#dueMs = this.#now() + ms;
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      void this.tick().finally(() => {
+      void this.#renew().finally(() => {
         if (this.#timer === null) this.#schedule(BEAT_MS);
       });
     }, ms);
   }
 
+  #renew(): Promise<void> {
+    this.#beats = this.#beats.then(() => this.#beat());
+    return this.#beats;
+  }
+
   async #beat(): Promise<void> {
     if (this.#stopped) return;
     try {
-      const result = await beat(this.#deps.db, { id: this.instanceId, hintNo: this.#hintNo });
+      const { db } = this.#deps;
+      const result = await within(BEAT_TIMEOUT_MS, beat(db, { id: this.instanceId, hintNo: this.#hintNo }));
       const now = this.#now();
       const unbroken = this.#lastBeatMs !== null && now - this.#lastBeatMs <= PAUSE_MS;
-      this.#lastBeatMs = now;
-      this.#setPaused(false);
       if (!result.renewed) await this.#reborn();
+      this.#lastBeatMs = now;
+      this.#lateLooks = 0;
+      this.#versions = result.peers.map((peer) => peer.versions);
+      this.#setPaused(false);
       await this.#judge(result.peers, { now, unbroken });
-      await this.#deps.onBeat(result);
+      this.#workOn(result);
     } catch (error) {
       if (this.#stopped) return;
       this.#deps.log.warn({ err: error }, 'beat failed');
-      if (this.#lastBeatMs === null || this.#now() - this.#lastBeatMs > PAUSE_MS) this.#setPaused(true);
+      this.checkPause();
       this.#schedule(250);
+    }
+  }
+
+  /** What later beats found while the work goes on is one more round after it. */
+  #workOn(result: BeatResult): void {
+    this.#found = result;
+    this.#work ??= this.#runWork().finally(() => {
+      this.#work = null;
+    });
+  }
+
+  async #runWork(): Promise<void> {
+    for (let found = this.#found; found !== null && !this.#stopped; found = this.#found) {
+      this.#found = null;
+      await this.#deps.onBeat(found).catch((error: unknown) => this.#deps.log.error({ err: error }, 'due work failed'));
     }
   }
 
@@ -146,11 +202,18 @@ export class Instance implements Peers {
     if (!paused) this.#emitResync();
   }
 
+  #register(): Promise<void> {
+    const { db, versions, address } = this.#deps;
+    return registerInstance(db, { id: this.instanceId, versions, address });
+  }
+
+  /** Nothing of the old id is continued: its leases are anybody's, and its workers attach anew under the new one. */
   async #reborn(): Promise<void> {
     this.#deps.log.warn({ instance: this.instanceId }, 'this instance was declared lost; it goes on under a new id');
     this.instanceId = this.#deps.newId();
-    await registerInstance(this.#deps.db, { id: this.instanceId, versions: this.#deps.versions, address: this.#deps.address });
+    this.#graceUntilMs = this.#now() + GRACE_MS;
     this.#deps.onReborn();
+    await this.#register();
   }
 
   async #judge(peers: readonly PeerBeat[], at: { now: number; unbroken: boolean }): Promise<void> {
@@ -177,11 +240,22 @@ export class Instance implements Peers {
     if (!(await loseInstance(this.#deps.db, peer))) return false;
     this.#deps.log.warn({ instance: peer.id }, 'another instance is lost');
     this.#watched.delete(peer.id);
-    await pruneInstances(this.#deps.db);
     return true;
   }
 
   #emitResync(): void {
     for (const listener of this.#resync) listener();
+  }
+}
+
+async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1_000} s`)), ms);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

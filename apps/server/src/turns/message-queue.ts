@@ -2,6 +2,7 @@
 export class MessageQueue<T> implements AsyncIterable<T> {
   readonly #items: T[] = [];
   #ended = false;
+  #error: Error | null = null;
   #wake: (() => void) | null = null;
 
   push(item: T): void {
@@ -10,14 +11,18 @@ export class MessageQueue<T> implements AsyncIterable<T> {
     this.#wake?.();
   }
 
-  end(): void {
+  /** Lets the reader finish what is queued, and then end, or fail with the error. */
+  end(error: Error | null = null): void {
+    if (this.#ended) return;
     this.#ended = true;
+    this.#error = error;
     this.#wake?.();
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<T> {
     for (;;) {
       while (this.#items.length > 0) yield this.#items.shift() as T;
+      if (this.#error !== null) throw this.#error;
       if (this.#ended) return;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;

@@ -2,23 +2,35 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Uuid } from '@everruns/contract';
 import { leasesOfInstance } from '@everruns/storage';
 import type { HeldLease } from '@everruns/storage';
+import { cancelLease } from './context.ts';
 import type { EngineContext } from './context.ts';
+import type { Gateway } from './gateway.ts';
 import { recoverAll } from './recovery.ts';
 
 /** Between two looks, so that what is merely on its way has arrived. */
 const SETTLE_MS = 250;
 
+interface Findings {
+  /** Leases in our name that nobody here holds. */
+  orphans: HeldLease[];
+  /** Tokens of tasks that run here although their leases are gone. */
+  ghosts: Uuid[];
+}
+
 /**
- * Finds leases that stand in this instance's name although it never heard of them: the statement that granted them committed, its reply was
- * lost. They were delivered to nobody, so they go back as unstarted. Runs when a reply was lost, not on a schedule.
+ * Compares the leases that stand in this instance's name with the tasks that its workers have. A lease whose grant had no reply was delivered to
+ * nobody and goes back as unstarted; a task whose lease is gone, because the word of it was lost, is cancelled. Runs when a reply was lost, and now and
+ * then: a lease that nobody works on would stand until its deadline.
  */
 export class Reconciler {
   readonly #ctx: EngineContext;
+  readonly #gateway: Pick<Gateway, 'isMoving'>;
   #running = false;
   #again = false;
 
-  constructor(ctx: EngineContext) {
+  constructor(ctx: EngineContext, gateway: Pick<Gateway, 'isMoving'>) {
     this.#ctx = ctx;
+    this.#gateway = gateway;
   }
 
   request(): void {
@@ -44,21 +56,45 @@ export class Reconciler {
   }
 
   async #look(): Promise<void> {
-    const suspects = new Set((await this.#unknown()).map((lease) => lease.token));
-    if (suspects.size === 0) return;
+    const suspects = await this.#compare();
+    if (suspects.orphans.length === 0 && suspects.ghosts.length === 0) return;
     await sleep(SETTLE_MS);
     while (this.#ctx.dispatcher.claiming()) await sleep(SETTLE_MS);
-    const lost = (await this.#unknown()).filter((lease) => suspects.has(lease.token));
-    if (lost.length > 0) this.#ctx.log.warn({ leases: lost.length }, 'leases that nobody was told of are given back');
-    await recoverAll(this.#ctx, lost, 'unstarted');
+    const confirmed = await this.#compare();
+    const suspected = new Set(suspects.orphans.map((lease) => lease.token));
+    await this.#giveBack(confirmed.orphans.filter((lease) => suspected.has(lease.token)));
+    for (const token of confirmed.ghosts) if (suspects.ghosts.includes(token)) cancelLease(this.#ctx, { token }, 'lost');
   }
 
-  /** Leases of an attached worker without a record. Those of a stream that broke are released by its own path. */
-  async #unknown(): Promise<HeldLease[]> {
+  /** What stands under an attached worker was never delivered; of one that is gone nobody knows. */
+  async #giveBack(orphans: readonly HeldLease[]): Promise<void> {
+    if (orphans.length === 0) return;
+    this.#ctx.log.warn({ leases: orphans.length }, 'leases that nobody holds are given back');
+    const { attachments } = this.#ctx.dispatcher;
+    const isAttached = (lease: HeldLease): boolean => attachments.has(lease.attachment);
+    await recoverAll(this.#ctx, orphans.filter(isAttached), 'unstarted');
+    await recoverAll(
+      this.#ctx,
+      orphans.filter((lease) => !isAttached(lease)),
+      'worker_lost',
+    );
+  }
+
+  async #compare(): Promise<Findings> {
     const { dispatcher } = this.#ctx;
-    const known = new Set<Uuid>();
-    for (const attachment of dispatcher.attachments.values()) for (const token of attachment.tasks.keys()) known.add(token);
+    const running = [...dispatcher.attachments.values()].flatMap((attachment) => [...attachment.tasks.values()]);
     const leases = await leasesOfInstance(this.#ctx.db, this.#ctx.instanceId());
-    return leases.filter((lease) => dispatcher.attachments.has(lease.attachment) && !known.has(lease.token));
+    const held = new Set([...dispatcher.attachments.values()].flatMap((attachment) => [...attachment.tasks.keys()]));
+    // A completion that is being written may grant a lease and end one.
+    const moving = new Set(running.filter((record) => record.queued > 0).map((record) => record.workflowId));
+    const standing = new Set(leases.map((lease) => lease.token));
+    return {
+      orphans: leases.filter(
+        (lease) => !held.has(lease.token) && !moving.has(lease.workflowId) && !this.#gateway.isMoving(lease.attachment),
+      ),
+      ghosts: running
+        .filter((record) => record.queued === 0 && held.has(record.token) && !standing.has(record.token))
+        .map((record) => record.token),
+    };
   }
 }

@@ -1,31 +1,25 @@
 import { PlatformError, toPublicId } from '@everruns/contract';
 import type { EventContext, Message, Uuid } from '@everruns/contract';
-import { decideAbandon, decideCancel, decideClientResults, FINAL_STATUSES, startTurn } from '@everruns/engine';
+import { cutText, decideAbandon, decideClientResults, startTurn } from '@everruns/engine';
 import type { ClientResult, EventDraft, TurnState } from '@everruns/engine';
-import { acceptMessage, findMessageByKey, findRecentMessage, markSessionDeleted, underHead } from '@everruns/storage';
-import type { AcceptResult, CallRow, HeldHead, WorkflowRow } from '@everruns/storage';
+import { acceptMessage, findMessageByKey, findRecentMessage, underHead } from '@everruns/storage';
+import type { AcceptResult, Applied, CallRow, HeldHead, StoredInput, WorkflowRow } from '@everruns/storage';
 import { isDeepStrictEqual } from 'node:util';
-import { announce, decideContext, repeat } from './context.ts';
+import { cancelTurn, deleteSession, notFound } from './cancel.ts';
+import { announce, decideContext, repeat, wake } from './context.ts';
 import type { EngineContext } from './context.ts';
+import { liveWorkflow, openClientCalls } from './lease-ends.ts';
 import type { PostMessage, Scope, ToolResultInput, TurnService } from './port.ts';
-import { liveWorkflow, openCalls, openClientCalls } from './recovery.ts';
 
-/** Version of the turn workflow that new turns start with. */
-export const TURN_VERSION = 1;
 const PREVIEW = 2_000;
-const CANCEL_NOTE = '[The user asked to stop the previous turn.]';
 
 export function createTurnService(ctx: EngineContext): TurnService {
   return {
     postMessage: (scope, post) => postMessage(ctx, scope, post),
     submitToolResults: (scope, sessionId, results) => submitToolResults(ctx, scope, { sessionId, results }),
-    cancel: (scope, sessionId, reason) => cancel(ctx, scope, { sessionId, reason: reason ?? 'user_request' }),
+    cancel: (scope, sessionId, reason) => cancelTurn(ctx, scope, { sessionId, reason: reason ?? 'user_request' }),
     deleteSession: (scope, sessionId) => deleteSession(ctx, scope, sessionId),
   };
-}
-
-function notFound(): PlatformError {
-  return new PlatformError('not_found', 'There is no such session.');
 }
 
 async function postMessage(ctx: EngineContext, scope: Scope, post: PostMessage): Promise<Message> {
@@ -44,13 +38,13 @@ async function postMessage(ctx: EngineContext, scope: Scope, post: PostMessage):
     },
     { type: 'session.activated', context, data: { turn_id: toPublicId('turn', turnId), input_message_id: message.id } },
   ];
-  const command = { orgId: scope.orgId, sessionId: post.sessionId, key, turnId, events, version: TURN_VERSION, ...start };
+  const command = { orgId: scope.orgId, sessionId: post.sessionId, key, turnId, events, version: ctx.newTurnVersion(), ...start };
   const result = await repeat(
     ctx,
     async (attempt): Promise<AcceptResult | StoredResult> => {
       if (attempt > 0) {
         const stored = await findRecentMessage(ctx.db, { orgId: scope.orgId, sessionId: post.sessionId, messageId });
-        if (stored !== null) return { verdict: 'stored', seq: stored.seq };
+        if (stored !== null) return { verdict: 'stored', seq: stored.seq, started: stored.started };
       }
       return acceptMessage(ctx.db, command);
     },
@@ -63,10 +57,10 @@ async function postMessage(ctx: EngineContext, scope: Scope, post: PostMessage):
     case 'duplicate':
       return storedDuplicate(ctx, scope, { sessionId: post.sessionId, key: key as Uuid });
     case 'stored':
-      ctx.dispatcher.poke(['reason']);
-      return { ...said, sequence: result.seq, delivery: 'started' };
+      if (result.started) wake(ctx, ['reason']);
+      return { ...said, sequence: result.seq, delivery: result.started ? 'started' : 'steered' };
     case 'waiting':
-      return abandonWait(ctx, scope, { post, message: said, event: events[0] as EventDraft });
+      return abandonWait(ctx, scope, { post, messageId, message: said, event: events[0] as EventDraft });
     case 'started':
     case 'steered':
       announce(ctx, post.sessionId, { events: result.events, dropped: [] }, new Set(result.verdict === 'started' ? ['reason'] : []));
@@ -80,6 +74,7 @@ async function postMessage(ctx: EngineContext, scope: Scope, post: PostMessage):
 interface StoredResult {
   verdict: 'stored';
   seq: number;
+  started: boolean;
 }
 
 function buildMessage(ctx: EngineContext, id: Uuid, post: PostMessage): Message {
@@ -96,18 +91,23 @@ function buildMessage(ctx: EngineContext, id: Uuid, post: PostMessage): Message 
 
 function previewOf(message: Message): string {
   const texts = message.content.flatMap((part) => (part.type === 'text' ? [part.text] : []));
-  return texts.join('\n').slice(0, PREVIEW);
+  return cutText(texts.join('\n'), PREVIEW);
 }
 
 async function storedDuplicate(ctx: EngineContext, scope: Scope, at: { sessionId: Uuid; key: Uuid }): Promise<Message> {
-  const stored = await findMessageByKey(ctx.db, { orgId: scope.orgId, ...at });
+  const stored = await repeat(ctx, () => findMessageByKey(ctx.db, { orgId: scope.orgId, ...at }));
   if (stored === null) throw notFound();
+  return duplicateOf(stored, at.sessionId);
+}
+
+function duplicateOf(stored: StoredInput, sessionId: Uuid): Message {
   const message = stored.data['message'] as Message;
-  return { ...message, session_id: toPublicId('session', at.sessionId), sequence: stored.seq, delivery: 'duplicate' };
+  return { ...message, session_id: toPublicId('session', sessionId), sequence: stored.seq, delivery: 'duplicate' };
 }
 
 interface AbandonInput {
   post: PostMessage;
+  messageId: Uuid;
   message: Message;
   event: EventDraft;
 }
@@ -115,30 +115,63 @@ interface AbandonInput {
 /** The session waits for its client: the message ends the wait. Whoever gets the head first wins; the other one is told. */
 async function abandonWait(ctx: EngineContext, scope: Scope, input: AbandonInput): Promise<Message> {
   const { post, message } = input;
-  const applied = await repeat(
+  const at = { sessionId: post.sessionId, orgId: scope.orgId };
+  const answer = await repeat(
     ctx,
-    () =>
-      underHead(ctx.db, { sessionId: post.sessionId, orgId: scope.orgId }, async (held) => {
-        const workflow = await waitingWorkflow(held);
-        if (workflow === null) return 'moved_on' as const;
-        const state = workflow.state as TurnState;
-        const turn = toPublicId('turn', state.turn_id);
-        const context = { ...input.event.context, turn_id: turn, trace_id: turn };
-        const activated: EventDraft = { type: 'session.activated', context, data: { turn_id: turn, input_message_id: message.id } };
-        const plan = decideAbandon(state, openClientCalls(workflow), [{ ...input.event, context }, activated], decideContext(ctx));
-        return held.apply(workflow.id, plan);
-      }),
+    (attempt) => underHead(ctx.db, at, (held) => abandonUnderHead(ctx, held, { ...input, ...at, attempt })),
     post.sessionId,
   );
-  if (applied === null) throw notFound();
-  if (applied === 'moved_on') return postMessage(ctx, scope, post);
-  announce(ctx, post.sessionId, applied, new Set(['reason']));
-  const sequence = applied.events.find((event) => event.type === 'input.message')?.sequence;
-  return { ...message, ...(sequence === undefined ? {} : { sequence }), delivery: 'resumed' };
+  if (answer === null) throw notFound();
+  switch (answer.kind) {
+    case 'moved_on':
+      return postMessage(ctx, scope, post);
+    case 'duplicate':
+      return duplicateOf(answer.stored, post.sessionId);
+    case 'stored':
+      wake(ctx, ['reason']);
+      return { ...message, sequence: answer.stored.seq, delivery: 'resumed' };
+    case 'resumed': {
+      announce(ctx, post.sessionId, answer.applied, new Set(['reason']));
+      const sequence = answer.applied.events.find((event) => event.type === 'input.message')?.sequence;
+      return { ...message, ...(sequence === undefined ? {} : { sequence }), delivery: 'resumed' };
+    }
+    default:
+      return answer satisfies never;
+  }
 }
 
-async function waitingWorkflow(held: HeldHead): Promise<WorkflowRow | null> {
-  const workflow = held.head.turnId === null ? null : await liveWorkflow(held, held.head.turnId);
+type Abandoned =
+  | { kind: 'moved_on' }
+  /** Under the client's key, by another post. */
+  | { kind: 'duplicate'; stored: StoredInput }
+  /** By this post, whose reply was lost. */
+  | { kind: 'stored'; stored: StoredInput }
+  | { kind: 'resumed'; applied: Applied };
+
+async function abandonUnderHead(
+  ctx: EngineContext,
+  held: HeldHead,
+  input: AbandonInput & { orgId: Uuid; attempt: number },
+): Promise<Abandoned> {
+  const { post, message, messageId, orgId } = input;
+  const at = { orgId, sessionId: held.sessionId };
+  const mine = input.attempt > 0 ? await findRecentMessage(held.tx, { ...at, messageId }) : null;
+  if (mine !== null) return { kind: 'stored', stored: mine };
+  const key = post.clientMessageId;
+  const other = key === undefined ? null : await findMessageByKey(held.tx, { ...at, key });
+  if (other !== null) return { kind: 'duplicate', stored: other };
+  const workflow = await waitingWorkflow(ctx, held);
+  if (workflow === null) return { kind: 'moved_on' };
+  const state = workflow.state as TurnState;
+  const turn = toPublicId('turn', state.turn_id);
+  const context = { ...input.event.context, turn_id: turn, trace_id: turn };
+  const activated: EventDraft = { type: 'session.activated', context, data: { turn_id: turn, input_message_id: message.id } };
+  const plan = decideAbandon(state, openClientCalls(workflow), [{ ...input.event, context }, activated], decideContext(ctx));
+  return { kind: 'resumed', applied: await held.apply(workflow.id, plan, key === undefined ? {} : { messageKey: key }) };
+}
+
+async function waitingWorkflow(ctx: EngineContext, held: HeldHead): Promise<WorkflowRow | null> {
+  const workflow = held.head.turnId === null ? null : await liveWorkflow(ctx, held, held.head.turnId);
   return workflow?.status === 'waiting' ? workflow : null;
 }
 
@@ -147,25 +180,32 @@ interface ToolResults {
   results: ToolResultInput[];
 }
 
-async function submitToolResults(ctx: EngineContext, scope: Scope, input: ToolResults): Promise<{ accepted: number; status: string }> {
+interface ResultsAnswer {
+  accepted: number;
+  status: string;
+}
+
+async function submitToolResults(ctx: EngineContext, scope: Scope, input: ToolResults): Promise<ResultsAnswer> {
   let pools = new Set<'reason' | 'tool'>();
-  const answer = await repeat(
-    ctx,
-    () =>
-      underHead(ctx.db, { sessionId: input.sessionId, orgId: scope.orgId }, async (held) => {
-        const workflow = await waitingWorkflow(held);
-        if (workflow === null) return repeatedResults(held, input.results);
-        const fresh = freshResults(workflow.calls, input.results);
-        if (fresh.length === 0) return { accepted: 0, status: 'waitingfortoolresults' };
-        const plan = decideClientResults(workflow.state as TurnState, openClientCalls(workflow), fresh, decideContext(ctx));
-        pools = new Set(plan.tasks.map((task) => task.pool));
-        const applied = await held.apply(workflow.id, plan);
-        return { accepted: fresh.length, status: plan.head === 'active' ? 'active' : 'waitingfortoolresults', applied };
-      }),
-    input.sessionId,
-  );
+  let first: ResultsAnswer | null = null; // an attempt whose reply was lost has been answered by what it wrote
+  const write = async (held: HeldHead): Promise<ResultsAnswer & { applied?: Applied }> => {
+    const workflow = await waitingWorkflow(ctx, held);
+    if (workflow === null) {
+      const repeated = await repeatedResults(held, input.results);
+      return first ?? repeated;
+    }
+    const fresh = freshResults(workflow.calls, input.results);
+    if (fresh.length === 0) return first ?? { accepted: 0, status: 'waitingfortoolresults' };
+    const plan = decideClientResults(workflow.state as TurnState, openClientCalls(workflow), fresh, decideContext(ctx));
+    pools = new Set(plan.tasks.map((task) => task.pool));
+    first = { accepted: fresh.length, status: plan.head === 'active' ? 'active' : 'waitingfortoolresults' };
+    return { ...first, applied: await held.apply(workflow.id, plan) };
+  };
+  const at = { sessionId: input.sessionId, orgId: scope.orgId };
+  const answer = await repeat(ctx, () => underHead(ctx.db, at, write), input.sessionId);
   if (answer === null) throw notFound();
-  if ('applied' in answer) announce(ctx, input.sessionId, answer.applied, pools);
+  if (answer.applied !== undefined) announce(ctx, input.sessionId, answer.applied, pools);
+  else if (answer.accepted > 0) wake(ctx, [...pools]);
   return { accepted: answer.accepted, status: answer.status };
 }
 
@@ -200,7 +240,7 @@ function requireSame(call: CallRow, result: ToolResultInput): void {
 }
 
 /** Nothing waits. A repetition of the answers that resumed the running turn is fine; anything else comes too early or too late. */
-async function repeatedResults(held: HeldHead, results: readonly ToolResultInput[]): Promise<{ accepted: number; status: string }> {
+async function repeatedResults(held: HeldHead, results: readonly ToolResultInput[]): Promise<ResultsAnswer> {
   const waiting = new PlatformError(
     'not_waiting_for_tool_results',
     `The session is not waiting for tool results (current status: ${held.head.status}).`,
@@ -212,51 +252,4 @@ async function repeatedResults(held: HeldHead, results: readonly ToolResultInput
     requireSame(call, result);
   }
   return { accepted: 0, status: held.head.status === 'waiting_for_tool_results' ? 'waitingfortoolresults' : held.head.status };
-}
-
-async function cancel(
-  ctx: EngineContext,
-  scope: Scope,
-  input: { sessionId: Uuid; reason: string },
-): Promise<{ status: 'cancelled' | 'no_op'; message: string }> {
-  const applied = await repeat(
-    ctx,
-    () => underHead(ctx.db, { sessionId: input.sessionId, orgId: scope.orgId }, (held) => cancelUnderHead(ctx, held, input.reason)),
-    input.sessionId,
-  );
-  if (applied === null) throw notFound();
-  if (applied === 'no_op') return { status: 'no_op', message: 'No turn is running.' };
-  announce(ctx, input.sessionId, applied, new Set());
-  return { status: 'cancelled', message: 'The turn was cancelled.' };
-}
-
-async function cancelUnderHead(
-  ctx: EngineContext,
-  held: HeldHead,
-  reason: string,
-): Promise<'no_op' | Awaited<ReturnType<HeldHead['apply']>>> {
-  if (held.head.turnId === null) return 'no_op';
-  const workflow = await held.workflow(held.head.turnId);
-  if (workflow === null || FINAL_STATUSES.has(workflow.status)) return 'no_op';
-  const state = workflow.state as TurnState;
-  const partial = ctx.feed.openText(held.sessionId, state.step.message_id);
-  const plan = decideCancel(
-    state,
-    { reason, open: openCalls(workflow), note: CANCEL_NOTE, ...(partial === null ? {} : { partial: { text: partial } }) },
-    decideContext(ctx),
-  );
-  return held.apply(workflow.id, plan, { drop: 'all' });
-}
-
-async function deleteSession(ctx: EngineContext, scope: Scope, sessionId: Uuid): Promise<void> {
-  const result = await repeat(ctx, () =>
-    underHead(ctx.db, { sessionId, orgId: scope.orgId }, async (held) => {
-      const cancelled = await cancelUnderHead(ctx, held, 'session_deleted');
-      await markSessionDeleted(held.tx, { orgId: scope.orgId, sessionId });
-      return cancelled;
-    }),
-  );
-  if (result === null) throw notFound();
-  if (result !== 'no_op') announce(ctx, sessionId, result, new Set());
-  ctx.feed.deleted(sessionId);
 }

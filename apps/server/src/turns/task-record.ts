@@ -1,5 +1,7 @@
 import type { Pool, TextStream, Uuid } from '@everruns/contract';
 import type { CallEffect, TaskPayload } from '@everruns/engine';
+import type { HeldLease } from '@everruns/storage';
+import type { Attachment } from './attachment.ts';
 
 /**
  * What an instance remembers of a lease that one of its workers holds. A cache: everything in it can be read again from the database, except
@@ -29,14 +31,22 @@ export interface TaskRecord {
   wroteText: boolean;
   /** Key of the circuit breaker that admitted this call, when it is not simply closed. */
   breaker: string | null;
-  /** When its worker last said that it goes on, monotonic. */
-  heardMs: number;
+  /** When its worker last said that it goes on, on the gateway's clock; null until it has been looked at. */
+  heardMs: number | null;
   /** Messages of one lease are handled one after the other. */
   queue: Promise<void>;
+  /** Messages in the queue: while there are any, the lease may have moved on although we do not know it yet. */
+  queued: number;
 }
 
-type Known = Omit<TaskRecord, 'startedSequences' | 'wroteText' | 'breaker' | 'heardMs' | 'queue'>;
+type Known = Omit<TaskRecord, 'startedSequences' | 'wroteText' | 'breaker' | 'heardMs' | 'queue' | 'queued'>;
 
 export function taskRecord(known: Known): TaskRecord {
-  return { ...known, startedSequences: new Map(), wroteText: false, breaker: null, heardMs: performance.now(), queue: Promise.resolve() };
+  return { ...known, startedSequences: new Map(), wroteText: false, breaker: null, heardMs: null, queue: Promise.resolve(), queued: 0 };
+}
+
+/** The lease as the database has it, while it stands under this attachment. */
+export function leaseOf(known: Known & { wroteText?: boolean }, attachment: Attachment): HeldLease {
+  const { id, instanceId, worker } = attachment;
+  return { ...known, instanceId, attachment: id, bootId: worker.bootId, progress: known.wroteText === true };
 }

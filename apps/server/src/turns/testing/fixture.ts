@@ -35,7 +35,11 @@ export interface EngineFixture {
 
 const ids = createIdSource();
 export const SCOPE = { orgId: DEFAULT_ORG_ID };
-const quiet = { info: () => undefined, warn: () => undefined, error: (fields: unknown, text: string) => console.error(text, fields) };
+const quiet = {
+  info: () => undefined,
+  warn: (f: unknown, t: string) => process.env['SHOW'] && console.error(t, f),
+  error: (fields: unknown, text: string) => console.error(text, fields),
+};
 
 type Listener<T> = (value: readonly T[]) => void;
 
@@ -140,6 +144,8 @@ async function readLog(db: Database, sessionId: Uuid): Promise<DurableEvent[]> {
 export class HandWorker {
   readonly workerId: string;
   readonly bootId: Uuid;
+  /** Settles when the control plane has ended the stream: null, or why it was refused. */
+  readonly ended: Promise<Error | null>;
   readonly #incoming = new MessageQueue<WorkerMessage>();
   readonly #arrived: ServerMessage[] = [];
   readonly #abort = new AbortController();
@@ -151,7 +157,10 @@ export class HandWorker {
   ) {
     this.workerId = options.workerId ?? `worker-${ids.random()}`;
     this.bootId = options.bootId ?? ids.random();
-    void this.#listen(engine);
+    this.ended = this.#listen(engine).then(
+      () => null,
+      (error: unknown) => error as Error,
+    );
     this.send({
       $case: 'hello',
       value: {

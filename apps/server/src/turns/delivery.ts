@@ -1,0 +1,147 @@
+import type { Uuid } from '@everruns/contract';
+import type { Task } from '@everruns/contract/generated/worker';
+import { isTransient, outcomeUnknown } from '@everruns/storage';
+import type { ClaimedTask } from '@everruns/storage';
+import type { Attachment } from './attachment.ts';
+import { repeat } from './context.ts';
+import type { EngineContext } from './context.ts';
+import type { EagerTask } from './eager.ts';
+import { failLease, requeue } from './lease-ends.ts';
+import { recoverAll } from './recovery.ts';
+import { reasonInput, SessionGoneError, toolInput } from './step-input.ts';
+import { leaseOf, taskRecord } from './task-record.ts';
+import type { TaskRecord } from './task-record.ts';
+
+/** After which a task that this instance cannot decide about may be claimed again, by another one if need be. */
+const OTHERS_MS = 1_000;
+
+/** Brings leased tasks to their workers, and gives back what cannot be delivered. */
+export class Delivery {
+  readonly #ctx: EngineContext;
+
+  constructor(ctx: EngineContext) {
+    this.#ctx = ctx;
+  }
+
+  /** A claim found a seat here. */
+  assign(attachment: Attachment, task: ClaimedTask): void {
+    const ctx = this.#ctx;
+    ctx.feed.committed(task.sessionId, [task.started]);
+    const record = taskRecord(task);
+    if (!ctx.decides(task.version)) void this.#leaveToOthers(attachment, record);
+    else if (attachment.closed) void this.#giveBack(attachment, record);
+    else this.#take(attachment, record);
+  }
+
+  /** A completion was answered with the workflow's next task. */
+  assignEager(attachment: Attachment, before: TaskRecord, next: EagerTask): void {
+    const { draft, token, state, revision } = next;
+    const { taskId: _taskId, ...workflow } = before;
+    const record = taskRecord({
+      ...workflow,
+      taskId: draft.id,
+      token,
+      pool: draft.pool,
+      attempt: 1,
+      losses: 0,
+      failures: 0,
+      step: draft.step,
+      callId: null,
+      effect: null,
+      payload: draft.payload,
+      checkpoint: null,
+      state,
+      revision,
+    });
+    if (!attachment.closed) return this.#take(attachment, record);
+    // Its worker is gone or attached anew, and knows nothing of this lease. Under which attachment it stands depends on who was faster.
+    void this.#giveBack(attachment, record).finally(() => this.#ctx.reconcile());
+  }
+
+  /** The worker has not begun it. */
+  async returned(attachment: Attachment, token: Uuid): Promise<void> {
+    const record = attachment.remove(token);
+    if (record !== null) await this.#giveBack(attachment, record);
+  }
+
+  #take(attachment: Attachment, record: TaskRecord): void {
+    attachment.add(record);
+    void this.#start(attachment, record);
+  }
+
+  async #start(attachment: Attachment, record: TaskRecord): Promise<void> {
+    const ctx = this.#ctx;
+    try {
+      const input = record.pool === 'tool' ? toolInput(record) : await repeat(ctx, () => reasonInput(record, ctx));
+      if (input.kind === 'reason' && input.model.provider_id !== undefined) {
+        const parked = await this.#park(attachment, record, `llm:${input.model.provider_id}`);
+        if (parked) return;
+        if (record.breaker !== null) input.probe = true;
+      }
+      if (!attachment.tasks.has(record.token)) return; // cancelled while its input was read
+      attachment.send({ $case: 'assign', value: { task: wireTask(record, input) } });
+    } catch (error) {
+      await this.#undelivered(attachment, record, error);
+    }
+  }
+
+  /** An open circuit parks the task instead of failing it. */
+  async #park(attachment: Attachment, record: TaskRecord, key: string): Promise<boolean> {
+    const ctx = this.#ctx;
+    const admission = await ctx.breakers.admit(key, record.token);
+    if (admission.admitted) {
+      record.breaker = admission.watched ? key : null;
+      return false;
+    }
+    attachment.remove(record.token);
+    const { losses, failures } = record;
+    const lease = leaseOf(record, attachment);
+    await requeue(ctx, { lease, losses, failures, delayMs: Math.max(1, admission.retryInMs), breaker: key });
+    ctx.dispatcher.seatFreed(record.pool);
+    return true;
+  }
+
+  /** Nothing has run. What lies with the database or the session is nobody's failure; anything else is the task's own, and counts. */
+  async #undelivered(attachment: Attachment, record: TaskRecord, error: unknown): Promise<void> {
+    const ctx = this.#ctx;
+    attachment.remove(record.token);
+    ctx.dispatcher.seatFreed(record.pool);
+    if (error instanceof SessionGoneError || isTransient(error) || outcomeUnknown(error)) return this.#giveBack(attachment, record);
+    ctx.log.error({ err: error, task: record.taskId }, 'task not delivered');
+    const message = error instanceof Error ? error.message : String(error);
+    await failLease(ctx, leaseOf(record, attachment), { code: 'internal', message, retryable: true }).catch((failure: unknown) => {
+      ctx.log.error({ err: failure, task: record.taskId }, 'undelivered task not recorded');
+      ctx.reconcile();
+    });
+  }
+
+  #giveBack(attachment: Attachment, record: TaskRecord): Promise<void> {
+    return recoverAll(this.#ctx, [leaseOf(record, attachment)], 'unstarted');
+  }
+
+  /** Its workflow has a version that only newer instances know (core.md R10). */
+  async #leaveToOthers(attachment: Attachment, record: TaskRecord): Promise<void> {
+    const { losses, failures } = record;
+    const delayMs = OTHERS_MS * (1 + this.#ctx.random());
+    await requeue(this.#ctx, { lease: leaseOf(record, attachment), losses, failures, delayMs }).catch((error: unknown) => {
+      this.#ctx.log.error({ err: error, task: record.taskId }, 'task not given back');
+      this.#ctx.reconcile();
+    });
+  }
+}
+
+function wireTask(record: TaskRecord, input: unknown): Task {
+  const { taskId, token, pool, sessionId, workflowId, attempt, payload, checkpoint } = record;
+  return {
+    taskId,
+    token,
+    pool,
+    sessionId,
+    workflowId,
+    attempt,
+    input: Buffer.from(JSON.stringify(input)),
+    startToCloseMs: payload.options.startToCloseMs,
+    heartbeatMs: payload.options.heartbeatMs ?? 0,
+    checkpoint: checkpoint === null || checkpoint === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(checkpoint)),
+  };
+}
