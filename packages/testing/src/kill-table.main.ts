@@ -11,7 +11,7 @@ import { renderReport } from './kill/report.ts';
 import { sample, seededRandom } from './kill/sampling.ts';
 import { SCENARIOS } from './kill/scenarios.ts';
 import { openStage } from './kill/stage.ts';
-import { summarize, totalOf } from './kill/summary.ts';
+import { summarize, summarizeVictims, totalOf } from './kill/summary.ts';
 import { fire, playTakeovers, survey } from './kill/table.ts';
 import type { RunResult } from './kill/run.ts';
 import type { Stage } from './kill/stage.ts';
@@ -90,6 +90,7 @@ function writeReport({ counts, undisturbed }: Survey, results: RunResult[], take
     scenarios: SCENARIOS,
     counts,
     rows: summarize(results, undisturbed),
+    victims: summarizeVictims(results, undisturbed),
     takeoverMs: takeovers.progressMs,
     takeoverViolations: takeovers.results.filter((result) => result.violations.length > 0).length,
     environment: `One server, two workers, PostgreSQL 17, Node ${process.versions.node}, ${availableParallelism()} cores; seed ${seed}.`,

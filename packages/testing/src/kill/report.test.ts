@@ -39,7 +39,7 @@ describe('the report', () => {
 
   it('gives back the counts that it was written with', () => {
     const counts = { text: countsOf(points) };
-    const report = { scenarios: SCENARIOS, counts, rows: [], takeoverMs: [120], takeoverViolations: 0, environment: '' };
+    const report = { scenarios: SCENARIOS, counts, rows: [], victims: [], takeoverMs: [120], takeoverViolations: 0, environment: '' };
     expect(countsInReport(renderReport(report))).toEqual(counts);
     expect(counts.text).toEqual({ commits: { accept: 1 }, calls: { 'effect unsafe': 1, model: 1 } });
     expect(countsInReport('# nothing')).toBeNull();

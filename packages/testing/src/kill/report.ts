@@ -1,12 +1,13 @@
 import { histogram, percentile } from './histogram.ts';
 import { totalOf } from './summary.ts';
-import type { Row, ScenarioCounts } from './summary.ts';
+import type { Row, ScenarioCounts, Totals, VictimRow } from './summary.ts';
 import type { Scenario } from './scenarios.ts';
 
 export interface Report {
   scenarios: readonly Scenario[];
   counts: Readonly<Record<string, ScenarioCounts>>;
   rows: readonly Row[];
+  victims: readonly VictimRow[];
   /** Milliseconds from each kill of a worker to the next durable event. */
   takeoverMs: readonly number[];
   takeoverViolations: number;
@@ -38,6 +39,13 @@ export function renderReport(report: Report): string {
     'in order and no character twice, and the session takes another message. A run that breaks any of these is a violation.',
     '',
     `**${total((row) => row.runs)} runs, ${total((row) => row.violations)} violations, ${total((row) => row.lost)} things lost, ${total((row) => row.doubled)} things doubled.** ${report.environment}`,
+    '',
+    '| victim | runs | violations | lost | doubled | repeated | progress p50 | p99 |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+    ...report.victims.map((row) => `| ${[VICTIMS[row.victim], ...totalCells(row)].join(' | ')} |`),
+    '',
+    '"Repeated" counts calls that were made again because their outcome was lost with the process that made them: model calls, and tools that may',
+    'be repeated. "Progress" is the time from the kill to the next durable event of the session.',
     '',
     ...scenarioSections(report),
     '## Takeover',
@@ -73,8 +81,7 @@ function scenarioSections({ scenarios, counts, rows }: Report): string[] {
     return [
       `## ${scenario.title[0]?.toUpperCase()}${scenario.title.slice(1)}`,
       '',
-      `${totalOf(commits)} commits and ${totalOf(calls)} outbound calls. "Repeated" counts calls that were made again because their outcome was lost with the`,
-      'process that made them: model calls, and tools that may be repeated. "Progress" is the time from the kill to the next durable event.',
+      `${totalOf(commits)} commits and ${totalOf(calls)} outbound calls.`,
       '',
       '| point | victim | when | runs | violations | lost | doubled | repeated | progress p50 | p99 |',
       '| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
@@ -96,8 +103,11 @@ const VICTIMS = {
 };
 
 function tableRow(row: Row): string {
-  const cells = [row.kind, VICTIMS[row.victim], PHASES[row.phase], row.runs, row.violations, row.lost, row.doubled, row.repeated];
-  return `| ${[...cells, round(row.progressP50Ms), round(row.progressP99Ms)].join(' | ')} |`;
+  return `| ${[row.kind, VICTIMS[row.victim], PHASES[row.phase], ...totalCells(row)].join(' | ')} |`;
+}
+
+function totalCells(row: Totals): (string | number)[] {
+  return [row.runs, row.violations, row.lost, row.doubled, row.repeated, round(row.progressP50Ms), round(row.progressP99Ms)];
 }
 
 function round(ms: number | null): string {

@@ -2,12 +2,8 @@ import { percentile } from './histogram.ts';
 import type { RunResult } from './run.ts';
 import type { Phase, Point, Victim } from './victims.ts';
 
-/** Runs of one scenario, victim and phase, added up. */
-export interface Row {
-  scenario: string;
-  kind: Point['kind'];
-  victim: Victim;
-  phase: Phase;
+/** Runs added up. */
+export interface Totals {
   runs: number;
   violations: number;
   lost: number;
@@ -16,6 +12,18 @@ export interface Row {
   repeated: number;
   progressP50Ms: number | null;
   progressP99Ms: number | null;
+}
+
+/** Runs of one scenario, victim and phase. */
+export interface Row extends Totals {
+  scenario: string;
+  kind: Point['kind'];
+  victim: Victim;
+  phase: Phase;
+}
+
+export interface VictimRow extends Totals {
+  victim: Victim;
 }
 
 /** How many commits and calls of each label a scenario makes. */
@@ -48,38 +56,51 @@ export function outsideCalls({ record }: RunResult): OutsideCalls {
   return { model: record.modelCalls.length, effects: record.effects.length };
 }
 
-/** Adds up results in the order in which their combinations first came. `undisturbed` is what each scenario calls without harm. */
-export function summarize(results: readonly RunResult[], undisturbed: ReadonlyMap<string, OutsideCalls>): Row[] {
-  const groups = new Map<string, RunResult[]>();
-  for (const result of results) {
-    if (result.shot === null) continue;
-    const key = [result.scenario, result.shot.point.kind, result.shot.victim, result.shot.phase].join(' ');
-    groups.set(key, [...(groups.get(key) ?? []), result]);
-  }
-  return [...groups.values()].map((group) => rowOf(group, undisturbed));
+/** What each scenario calls without harm. */
+export type Undisturbed = ReadonlyMap<string, OutsideCalls>;
+
+type Shot = NonNullable<RunResult['shot']>;
+
+/** Adds up results by scenario, point, victim and phase, in the order in which these first came. */
+export function summarize(results: readonly RunResult[], undisturbed: Undisturbed): Row[] {
+  const groups = groupBy(results, ({ scenario }, { point, victim, phase }) => [scenario, point.kind, victim, phase].join(' '));
+  return groups.map(({ group, shot }) => {
+    const { scenario } = group[0] as RunResult;
+    return { scenario, kind: shot.point.kind, victim: shot.victim, phase: shot.phase, ...totalsOf(group, undisturbed) };
+  });
 }
 
-function rowOf(group: readonly RunResult[], undisturbed: ReadonlyMap<string, OutsideCalls>): Row {
-  const [first] = group as [RunResult];
-  const { shot, scenario } = first;
-  if (shot === null) throw new Error('A run without a shot is in no row.');
-  const base = undisturbed.get(scenario) ?? { model: 0, effects: 0 };
+export function summarizeVictims(results: readonly RunResult[], undisturbed: Undisturbed): VictimRow[] {
+  return groupBy(results, (_, { victim }) => victim).map(({ group, shot }) => ({ victim: shot.victim, ...totalsOf(group, undisturbed) }));
+}
+
+function groupBy(results: readonly RunResult[], keyOf: (result: RunResult, shot: Shot) => string): { group: RunResult[]; shot: Shot }[] {
+  const groups = new Map<string, { group: RunResult[]; shot: Shot }>();
+  for (const result of results) {
+    if (result.shot === null) continue;
+    const key = keyOf(result, result.shot);
+    const found = groups.get(key);
+    if (found === undefined) groups.set(key, { group: [result], shot: result.shot });
+    else found.group.push(result);
+  }
+  return [...groups.values()];
+}
+
+function totalsOf(group: readonly RunResult[], undisturbed: Undisturbed): Totals {
   const total = (of: (result: RunResult) => number): number => group.reduce((sum, result) => sum + of(result), 0);
   const progressMs = group.flatMap((result) => result.progressMs ?? []);
   return {
-    scenario,
-    kind: shot.point.kind,
-    victim: shot.victim,
-    phase: shot.phase,
     runs: group.length,
     violations: group.filter((result) => result.violations.length > 0).length,
     lost: total((result) => result.lost),
     doubled: total((result) => result.doubled),
-    repeated: total((result) => {
-      const made = outsideCalls(result);
-      return Math.max(0, made.model - base.model) + Math.max(0, made.effects - base.effects);
-    }),
+    repeated: total((result) => repeatedCalls(result, undisturbed.get(result.scenario))),
     progressP50Ms: percentile(progressMs, 0.5),
     progressP99Ms: percentile(progressMs, 0.99),
   };
+}
+
+function repeatedCalls(result: RunResult, base: OutsideCalls = { model: 0, effects: 0 }): number {
+  const made = outsideCalls(result);
+  return Math.max(0, made.model - base.model) + Math.max(0, made.effects - base.effects);
 }
