@@ -1,6 +1,9 @@
 import type { WireProtocol, WireRequest } from '@everruns/providers/testing/wire-simulator';
 
 export type ChatWire = WireProtocol;
+/** What the SDK sends where a call came without a signature. */
+const NO_SIGNATURE = 'skip_thought_signature_validator';
+
 type Json = Record<string, unknown>;
 
 /** The same by two names, the newer one for models that reason. */
@@ -99,7 +102,8 @@ function ofAnthropic(role: string, block: Json): string[] {
 }
 
 function ofGoogle(role: string, part: Json): string[] {
-  const signature = part['thoughtSignature'] === undefined ? [] : [`thought: ${text(part['thoughtSignature'])}`];
+  const state = part['thoughtSignature'];
+  const signature = state === undefined || state === NO_SIGNATURE ? [] : [`thought: ${text(state)}`];
   const call = part['functionCall'] as Json | undefined;
   if (call !== undefined) return [...signature, `call ${text(call['name'])} ${JSON.stringify(call['args'])}`];
   const response = part['functionResponse'] as Json | undefined;
