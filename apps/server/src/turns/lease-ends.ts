@@ -135,8 +135,8 @@ export async function endUnstartedTask(ctx: EngineContext, task: UnstartedTask, 
     if (workflow === null) return null;
     const state = workflow.state as TurnState;
     if (task.callId === null) {
-      const unread = await hasUnreadInput(held);
-      return { workflow, plan: planOfDeath(ctx, state, { workflow, unread, detail: text, task, errors }), drop: 'all' };
+      // Nobody has read its message, and nobody would read it in the next step either.
+      return { workflow, plan: planOfDeath(ctx, state, { workflow, unread: false, detail: text, task, errors }), drop: 'all' };
     }
     return { workflow, plan: planOfCall(ctx, state, { workflow, callId: task.callId, end: { status: 'error', error: text } }) };
   });

@@ -29,7 +29,7 @@ export interface EngineFixture {
   session(options?: { orgId?: Uuid }): Promise<Uuid>;
   log(sessionId: Uuid): Promise<DurableEvent[]>;
   /** One more instance on the same database; wake-ups travel between them. */
-  another(settings?: Partial<EngineSettings>): Promise<TestEngine>;
+  another(settings?: Partial<EngineSettings>, options?: { versions?: number[] }): Promise<TestEngine>;
   close(): Promise<void>;
 }
 
@@ -79,7 +79,7 @@ export async function engineFixture({ resolveModel, ...settings }: FixtureOption
   const deltas: TextDelta[] = [];
   const engines: Engine[] = [];
   const hints = new Hints();
-  const start = async (own: Partial<EngineSettings>): Promise<TestEngine> => {
+  const start = async (own: Partial<EngineSettings>, options: { versions?: number[] } = {}): Promise<TestEngine> => {
     const faults = new FaultyDatabase(db);
     const engine = createEngine({
       db: faults,
@@ -99,6 +99,7 @@ export async function engineFixture({ resolveModel, ...settings }: FixtureOption
       address: 'test',
       sole: false,
       settings: own,
+      ...options,
     });
     await engine.start();
     engines.push(engine);
@@ -112,7 +113,7 @@ export async function engineFixture({ resolveModel, ...settings }: FixtureOption
     announced: (sessionId) => events.filter((event) => fromPublicId('session', event.session_id) === sessionId).map((event) => event.type),
     session: (options) => newSession(db, options?.orgId ?? DEFAULT_ORG_ID),
     log: (sessionId) => readLog(db, sessionId),
-    another: (own = {}) => start({ ...settings, ...own }),
+    another: (own = {}, options = {}) => start({ ...settings, ...own }, options),
     async close() {
       for (const each of engines) await each.stop();
       await db.close();
