@@ -47,7 +47,12 @@ async function main(on: Stage): Promise<boolean> {
     say(`${name}: ${totalOf(commits)} commits, ${totalOf(calls)} outbound calls`);
   const shots = values.sample === undefined ? surveyed.shots : sample(surveyed.shots, Number(values.sample), random);
   const results = await playAll(on, shots);
-  const takeovers = await playTakeovers(on, kills, { random, onKill: (result) => void noteViolations(result, 'takeover') });
+  let killed = 0;
+  const onKill = (result: RunResult): void => {
+    noteViolations(result, 'takeover');
+    if (++killed % 20 === 0) say(`${killed} workers killed in mid-turn`);
+  };
+  const takeovers = await playTakeovers(on, kills, { random, onKill });
   const broken = [...results, ...takeovers.results].filter((result) => result.violations.length > 0).length;
   say(
     `${results.length} runs of ${shots.length} and ${takeovers.results.length} takeovers, ${broken} with violations, in ${Math.round((performance.now() - started) / 1000)} s.`,
