@@ -17,28 +17,36 @@ export interface Survey {
   shots: { scenario: Scenario; shot: Shot }[];
 }
 
-/** Two dry runs of each scenario: they must be right, and cross the wire in the same way. */
+/** Two dry runs must cross the wire in the same way; a busy machine, on which pieces arrive together, gets some more. */
+const DRY_RUNS = 6;
+
+/** Dry runs of each scenario, until two have taken the same way. All must be right. */
 export async function survey(stage: Stage, scenarios: readonly Scenario[] = SCENARIOS): Promise<Survey> {
   const found: Survey = { counts: {}, undisturbed: new Map(), shots: [] };
   for (const scenario of scenarios) {
-    const [first, second] = [await playScenario(stage, scenario, null), await playScenario(stage, scenario, null)];
-    for (const { violations } of [first, second]) {
-      if (violations.length > 0) throw new Error(`${scenario.name} is wrong without any harm: ${JSON.stringify(violations)}`);
-    }
-    const counts = countsOf(first.watched.points);
-    const again = countsOf(second.watched.points);
-    if (JSON.stringify(counts) !== JSON.stringify(again))
-      throw new Error(`${scenario.name} does not always take the same way: ${JSON.stringify(counts)} and ${JSON.stringify(again)}`);
-    found.counts[scenario.name] = counts;
-    found.undisturbed.set(scenario.name, outsideCalls(first));
+    const run = await usualRun(stage, scenario);
+    found.counts[scenario.name] = countsOf(run.watched.points);
+    found.undisturbed.set(scenario.name, outsideCalls(run));
     const answered = (shot: Shot): boolean => shot.phase === 'before' || scenario.unanswered?.includes(shot.point.label) !== true;
     found.shots.push(
-      ...shotsAt(first.watched.points)
+      ...shotsAt(run.watched.points)
         .filter(answered)
         .map((shot) => ({ scenario, shot })),
     );
   }
   return found;
+}
+
+async function usualRun(stage: Stage, scenario: Scenario): Promise<RunResult> {
+  const ways = new Set<string>();
+  for (let n = 0; n < DRY_RUNS; n++) {
+    const run = await playScenario(stage, scenario, null);
+    if (run.violations.length > 0) throw new Error(`${scenario.name} is wrong without any harm: ${JSON.stringify(run.violations)}`);
+    const way = JSON.stringify(countsOf(run.watched.points));
+    if (ways.has(way)) return run;
+    ways.add(way);
+  }
+  throw new Error(`${scenario.name} takes another way each time: ${[...ways].join(' and ')}`);
 }
 
 /** A run may take a way on which its point does not come (a step that was decided again): it is repeated that often. */
