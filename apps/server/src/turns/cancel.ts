@@ -36,6 +36,7 @@ export async function cancelTurn(
     first = ending;
     return ending ?? 'no_op';
   };
+  await ctx.feed.fetchText(input.sessionId);
   const ending = await repeat(ctx, () => underHead(ctx.db, at, write), input.sessionId);
   if (ending === null) throw notFound();
   if (ending === 'no_op') return { status: 'no_op', message: 'No turn is running.' };

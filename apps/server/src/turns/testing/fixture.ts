@@ -91,6 +91,7 @@ export async function engineFixture({ resolveModel, ...settings }: FixtureOption
           committed: (_session, written) => events.push(...written),
           uncertain: () => undefined,
           delta: (delta) => deltas.push(delta),
+          fetchText: () => Promise.resolve(),
           openText: () => null,
           deleted: () => undefined,
         },
