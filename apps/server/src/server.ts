@@ -129,16 +129,34 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   return {
     url: servedUrl,
     gateway: engine.gateway,
-    async stop() {
-      engine.drain();
-      await pipeline.close();
-      await app.close();
-      await engine.stop();
-      grpc?.server.forceShutdown();
-      await db.close();
-      await directDb.close();
-    },
+    stop: () =>
+      endAll(log, [
+        // Workers first: they take what runs to other instances, so that nothing of it has to be done again.
+        () => {
+          engine.drain();
+          grpc?.server.shutdown().catch(() => undefined); // takes no new stream; those that are open end with the hand-over
+          return engine.handOver();
+        },
+        () => pipeline.close(),
+        () => app.close(),
+        () => engine.stop(),
+        () => Promise.resolve(grpc?.server.forceShutdown()),
+        () => db.close(),
+        () => directDb.close(),
+      ]),
   };
+}
+
+/** One after the other; what fails does not keep the rest from ending. */
+async function endAll(log: Logger, ends: readonly (() => Promise<unknown>)[]): Promise<void> {
+  let failed = false;
+  for (const end of ends) {
+    await end().catch((error: unknown) => {
+      failed = true;
+      log.error({ err: error }, 'not stopped in order');
+    });
+  }
+  if (failed) throw new Error('The control plane did not stop in order.');
 }
 
 /** The pool may go through a pooler; LISTEN and whatever else lives as long as its connection goes around it. */
