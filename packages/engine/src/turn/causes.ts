@@ -43,8 +43,8 @@ export type Guard =
 
 export const DECISIONS: Readonly<Record<Phase, Readonly<Record<Cause, 'decided' | Guard>>>> = {
   reasoning: table('decided', 'no lease', 'not waiting'),
-  // A tool call whose attempts are used up is settled as an error: only a reason step dies.
-  acting: { ...table('no lease', 'decided', 'not waiting'), 'step died': 'no lease' },
+  // A call that is given up is settled by itself: the tasks of the others are in the queue, and only the batch's own end may pass them over.
+  acting: { ...table('no lease', 'decided', 'not waiting'), 'step died': 'no lease', 'given up, but input came in': 'no lease' },
   waiting: { ...table('no lease', 'no lease', 'decided'), ...givenUp('no lease') },
   ended: { ...table('no lease', 'no lease', 'not waiting'), cancelled: 'turn over', ...givenUp('turn over') },
 };
