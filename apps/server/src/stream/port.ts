@@ -25,6 +25,8 @@ export interface CommitFeed {
   /** The reply to a write was lost, so nobody knows which events it left: streams look at the log. */
   uncertain(sessionId: Uuid): void;
   delta(delta: TextDelta): void;
+  /** Brings here what clients of other instances have been shown of a session's open text, when one of those relays it. Never rejects. */
+  fetchText(sessionId: Uuid): Promise<void>;
   /** Text of an output message that is still open, as far as this instance knows it; a cancel keeps it in the log. */
   openText(sessionId: Uuid, messageId: Uuid): string | null;
   /** The session was removed: its streams end, here and elsewhere. */

@@ -111,7 +111,10 @@ export class Sync {
   }
 }
 
-function createFeed({ bus, hub, relay, peers }: SyncDeps): CommitFeed {
+/** What somebody was shown a moment ago on another instance stands in the table after this time. */
+const TEXT_SETTLES_MS = 60;
+
+function createFeed({ bus, hub, relay, peers, after }: SyncDeps): CommitFeed {
   const tell = (sessionId: Uuid): void => {
     if (!peers.alone()) bus.publish({ sessions: [sessionId] });
   };
@@ -133,6 +136,11 @@ function createFeed({ bus, hub, relay, peers }: SyncDeps): CommitFeed {
     deleted(sessionId) {
       hub.deleted(sessionId);
       tell(sessionId);
+    },
+    async fetchText(sessionId) {
+      if (peers.alone() || hub.texts.of(sessionId, 'output')?.relayed === true) return;
+      await new Promise<void>((resolve) => void after(TEXT_SETTLES_MS, resolve));
+      await relay.readSessions([sessionId]);
     },
     openText(sessionId, messageId) {
       const text = hub.texts.of(sessionId, 'output');

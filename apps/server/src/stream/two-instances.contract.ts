@@ -275,6 +275,20 @@ describe('text', () => {
   });
 });
 
+describe('text that nobody watches here', () => {
+  it('is fetched for a cancel from the instance that relays it', async () => {
+    meet();
+    await b.commit(sessionId, ...startMessage);
+    b.delta(delta(0, 'Hello'));
+    await expect
+      .poll(async () => {
+        await a.streams.feed.fetchText(sessionId);
+        return a.streams.feed.openText(sessionId, TEST_MESSAGE);
+      })
+      .toBe('Hello');
+  });
+});
+
 describe('hints of tasks', () => {
   it('reach the others, and nothing is sent while no other instance lives', async () => {
     const heard: string[] = [];

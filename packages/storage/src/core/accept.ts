@@ -68,7 +68,7 @@ ${seated ? SEAT : ''} p as materialized (
 ${seated ? LEASE : ''} r as (
    insert into ready (id, org_id, session_id, workflow_id, pool, priority, step, payload)
    select t.id, t.org_id, t.session_id, t.turn_id, t.pool, t.priority, t.step, t.payload from t where not t.granted)
- select h.status, h.turn_id as running_turn, p.granted, p.subject, x.seq, x.id as event_id, x.ts, x.type, x.context, x.data
+ select h.status, h.turn_id as running_turn, p.granted, p.subject, x.seq, x.id as event_id, x.ts, x.type, x.context, x.data, x.tags
  from h join c on true left join p on true left join x on true`,
 });
 

@@ -1,8 +1,10 @@
 import { durableEventId, MAX_SEQUENCE, parseEventId, sessionTag, toPublicId } from '@everruns/contract';
 import type { StepUsage, Uuid } from '@everruns/contract';
+import type { EventDraft } from '@everruns/engine';
 import { testDatabase } from '@everruns/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../database.ts';
+import { acceptMessage } from './accept.ts';
 import { completeStep } from './complete.ts';
 import { appendInStep } from './step.ts';
 import { scalar, sql } from './testing/sql.ts';
@@ -15,6 +17,7 @@ import {
   completeTool,
   openSession,
   post,
+  postCommand,
   readLog,
   reasonCommand,
   runningTurn,
@@ -37,6 +40,20 @@ beforeEach(async () => {
 });
 
 afterAll(() => world.close());
+
+describe('what a write answers with', () => {
+  test('is what the log holds, labels of the input included', async () => {
+    const sessionId = await openSession(db, player);
+    const command = postCommand(player, sessionId);
+    const [input, ...rest] = command.events;
+    const tagged = { ...command, events: [{ ...input, tags: ['from-chat', 'urgent'] } as EventDraft, ...rest] };
+    const result = await acceptMessage(db, tagged);
+    const answered =
+      'events' in result ? result.events.map(({ sequence, type, tags, data }) => ({ seq: sequence, type, tags: tags ?? null, data })) : [];
+    expect(answered).toEqual(await sql(db, 'select seq, type, tags, data from events where session_id = $1 order by seq', [sessionId]));
+    expect(answered[0]?.tags).toEqual(['from-chat', 'urgent']);
+  });
+});
 
 describe('W14: the log is one table with one key', () => {
   test('no core table is partitioned', async () => {

@@ -110,4 +110,4 @@ ${whole ? OPEN_CALLS : ''}     ended_at = case when ok.plan->>'status' in ('comp
 }
 
 /** Columns that every plan-applying statement returns: a row per written event, or one row without. */
-export const WRITTEN = `x.seq, x.id as event_id, x.ts, x.type, x.context, x.data`;
+export const WRITTEN = `x.seq, x.id as event_id, x.ts, x.type, x.context, x.data, x.tags`;

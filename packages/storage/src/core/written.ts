@@ -10,6 +10,8 @@ export interface WrittenRow extends Row {
   type: string | null;
   context: EventContext | null;
   data: Record<string, unknown> | null;
+  /** Only input has them; a statement that writes none leaves the column out. */
+  tags?: string[] | null;
 }
 
 export function writtenEvents(sessionId: Uuid, rows: readonly WrittenRow[]): DurableEvent[] {
@@ -24,6 +26,7 @@ export function writtenEvents(sessionId: Uuid, rows: readonly WrittenRow[]): Dur
       context: row.context ?? {},
       data: row.data ?? {},
       sequence: row.seq as number,
+      ...(row.tags == null ? {} : { tags: row.tags }),
     }))
     .sort((a, b) => a.sequence - b.sequence);
 }
