@@ -1,0 +1,65 @@
+import type { Pool, Uuid } from '@everruns/contract';
+import type { Sql } from '../store/statement.ts';
+import type { InstanceRow } from '../store/tables.ts';
+
+/** REGISTER, which may be repeated: `on conflict do nothing`. */
+export function registerInstance(id: Uuid): Sql<void> {
+  return {
+    name: 'register_instance',
+    *run(s) {
+      yield* s.insertNew(s.tables.instances, id, { id, beat: 0, lost: false });
+    },
+  };
+}
+
+export interface BeatResult {
+  renewed: boolean;
+  peers: InstanceRow[];
+  timersDue: boolean;
+  leasesOverdue: boolean;
+  readyOverdue: boolean;
+  leasesOrphaned: boolean;
+  readyPools: Pool[];
+}
+
+/** BEAT: renews this instance; everything else is as of the snapshot. */
+export function beat(id: Uuid): Sql<BeatResult> {
+  return {
+    name: 'instance_beat',
+    *run(s) {
+      const now = s.nowMs();
+      const me = yield* s.update(
+        s.tables.instances,
+        id,
+        (row) => ({ ...row, beat: row.beat + 1 }),
+        (row) => !row.lost,
+      );
+      const living = new Set(s.all(s.tables.instances, (row) => !row.lost).map((row) => row.id));
+      return {
+        renewed: me !== null,
+        peers: s.all(s.tables.instances, (row) => row.id !== id && !row.lost),
+        timersDue: s.all(s.tables.timers, (timer) => timer.dueMs <= now).length > 0,
+        leasesOverdue: s.all(s.tables.leases, (lease) => lease.deadlineMs < now).length > 0,
+        readyOverdue: s.all(s.tables.ready, (task) => task.startByMs !== null && task.startByMs < now).length > 0,
+        leasesOrphaned: s.all(s.tables.leases, (lease) => !living.has(lease.instanceId)).length > 0,
+        readyPools: [...new Set(s.all(s.tables.ready, () => true).map((task) => task.pool))],
+      };
+    },
+  };
+}
+
+/** LOSE: if its counter is still the one that did not move. */
+export function loseInstance(peer: InstanceRow): Sql<boolean> {
+  return {
+    name: 'lose_instance',
+    *run(s) {
+      const lost = yield* s.update(
+        s.tables.instances,
+        peer.id,
+        (row) => ({ ...row, lost: true }),
+        (row) => row.beat === peer.beat && !row.lost,
+      );
+      return lost !== null;
+    },
+  };
+}
