@@ -8,7 +8,7 @@ import { WIRES, type Wire } from './wires.ts';
 
 /** Tools that hang, that eat memory, that break their thread: what becomes of their call, and that nobody else notices. */
 
-const LIMIT_MS = 1_500;
+const LIMIT_MS = 3_000;
 const WIRE = WIRES.find(({ protocol }) => protocol === 'anthropic') as Wire;
 
 let composition: Composition;

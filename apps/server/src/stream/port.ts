@@ -27,6 +27,8 @@ export interface CommitFeed {
   delta(delta: TextDelta): void;
   /** Brings here what clients of other instances have been shown of a session's open text, when one of those relays it. Never rejects. */
   fetchText(sessionId: Uuid): Promise<void>;
+  /** Shows no more of a session's open text until the answer is called: what a cancel keeps is what people have seen. */
+  holdText(sessionId: Uuid): () => void;
   /** Text of an output message that is still open, as far as this instance knows it; a cancel keeps it in the log. */
   openText(sessionId: Uuid, messageId: Uuid): string | null;
   /** The session was removed: its streams end, here and elsewhere. */

@@ -2,6 +2,7 @@ import type { Bus } from '@everruns/bus';
 import { POOLS } from '@everruns/contract';
 import type { Pool, Uuid } from '@everruns/contract';
 import type { Hub } from './hub.ts';
+import { HeldTexts } from './held-texts.ts';
 import type { CommitFeed, Peers, ReadyHints, TextDelta } from './port.ts';
 import { toPublicId } from '@everruns/contract';
 import type { TextRelay } from './text-relay.ts';
@@ -118,6 +119,7 @@ function createFeed({ bus, hub, relay, peers, after }: SyncDeps): CommitFeed {
   const tell = (sessionId: Uuid): void => {
     if (!peers.alone()) bus.publish({ sessions: [sessionId] });
   };
+  const held = new HeldTexts((delta) => relay.relay({ ...delta, turnId: toPublicId('turn', delta.turnId), relayed: true }));
   return {
     committed(sessionId, events) {
       if (events.length === 0) return;
@@ -131,7 +133,7 @@ function createFeed({ bus, hub, relay, peers, after }: SyncDeps): CommitFeed {
     delta(delta: TextDelta) {
       // Output of tools is not kept: nothing writes it yet.
       if (delta.stream === 'tool') return;
-      relay.relay({ ...delta, stream: delta.stream, turnId: toPublicId('turn', delta.turnId), relayed: true });
+      held.pass({ ...delta, stream: delta.stream });
     },
     deleted(sessionId) {
       hub.deleted(sessionId);
@@ -142,6 +144,7 @@ function createFeed({ bus, hub, relay, peers, after }: SyncDeps): CommitFeed {
       await new Promise<void>((resolve) => void after(TEXT_SETTLES_MS, resolve));
       await relay.readSessions([sessionId]);
     },
+    holdText: (sessionId) => held.hold(sessionId),
     openText(sessionId, messageId) {
       const text = hub.texts.of(sessionId, 'output');
       return text !== null && text.messageId === messageId ? text.text : null;

@@ -37,11 +37,16 @@ export async function cancelTurn(
     return ending ?? 'no_op';
   };
   await ctx.feed.fetchText(input.sessionId);
-  const ending = await repeat(ctx, () => underHead(ctx.db, at, write), input.sessionId);
-  if (ending === null) throw notFound();
-  if (ending === 'no_op') return { status: 'no_op', message: 'No turn is running.' };
-  announce(ctx, input.sessionId, ending.applied, new Set());
-  return { status: 'cancelled', message: 'The turn was cancelled.' };
+  const release = ctx.feed.holdText(input.sessionId);
+  try {
+    const ending = await repeat(ctx, () => underHead(ctx.db, at, write), input.sessionId);
+    if (ending === null) throw notFound();
+    if (ending === 'no_op') return { status: 'no_op', message: 'No turn is running.' };
+    announce(ctx, input.sessionId, ending.applied, new Set());
+    return { status: 'cancelled', message: 'The turn was cancelled.' };
+  } finally {
+    release();
+  }
 }
 
 async function wasCancelled(held: HeldHead, turnId: Uuid): Promise<boolean> {

@@ -12,6 +12,8 @@ import { reasonInput, SessionGoneError, toolInput } from './step-input.ts';
 import { leaseOf, taskRecord } from './task-record.ts';
 import type { TaskRecord } from './task-record.ts';
 
+/** More than a stream carries in one message: it would break, and with it everything else that its worker does. */
+const MAX_INPUT_BYTES = 60 * 1024 * 1024;
 /** After which a task that this instance cannot decide about may be claimed again, by another one if need be. */
 const OTHERS_MS = 1_000;
 
@@ -79,7 +81,9 @@ export class Delivery {
         if (record.breaker !== null) input.probe = true;
       }
       if (!attachment.tasks.has(record.token)) return; // cancelled while its input was read
-      attachment.send({ $case: 'assign', value: { task: wireTask(record, input) } });
+      const task = wireTask(record, input);
+      if (task.input.length > MAX_INPUT_BYTES) throw new InputTooLarge(`The step's input has ${task.input.length} bytes.`);
+      attachment.send({ $case: 'assign', value: { task } });
     } catch (error) {
       await this.#undelivered(attachment, record, error);
     }
@@ -109,7 +113,8 @@ export class Delivery {
     if (error instanceof SessionGoneError || isTransient(error) || outcomeUnknown(error)) return this.#giveBack(attachment, record);
     ctx.log.error({ err: error, task: record.taskId }, 'task not delivered');
     const message = error instanceof Error ? error.message : String(error);
-    await failLease(ctx, leaseOf(record, attachment), { code: 'internal', message, retryable: true }).catch((failure: unknown) => {
+    const failure = error instanceof InputTooLarge ? { code: 'invalid_input', retryable: false } : { code: 'internal', retryable: true };
+    await failLease(ctx, leaseOf(record, attachment), { ...failure, message }).catch((failure: unknown) => {
       ctx.log.error({ err: failure, task: record.taskId }, 'undelivered task not recorded');
       ctx.reconcile();
     });
@@ -128,6 +133,11 @@ export class Delivery {
       this.#ctx.reconcile();
     });
   }
+}
+
+/** It would be as large the next time. */
+class InputTooLarge extends Error {
+  override readonly name = 'InputTooLarge';
 }
 
 function wireTask(record: TaskRecord, input: unknown): Task {

@@ -132,3 +132,20 @@ test('a model that cannot be resolved is a failure of the step: it is tried agai
     await broken.close();
   }
 });
+
+test('a prompt that is too large for the stream ends its turn, and leaves the stream alone', async () => {
+  const sessionId = await started();
+  const { task, input } = await worker.reason();
+  const grown = `insert into events (session_id, seq, id, type, ts, context, data)
+    select session_id, 1000000 + n, gen_random_uuid(), 'input.message', now(), '{}',
+      jsonb_build_object('message', jsonb_build_object('id', 'm', 'role', 'user', 'content', jsonb_build_array(jsonb_build_object('type', 'text', 'text', repeat('x', 8000000)))))
+    from events, generate_series(1, 8) n where session_id = $1 and seq = 1`;
+  await fixture.db.run({ name: 'test_grown', text: grown }, [sessionId]);
+  await worker.complete(task, answer(input, { text: '', calls: [call('a')] }));
+  const tool = await worker.tool('a');
+  await worker.complete(tool.task, { kind: 'tool', status: 'success', result: 1, duration_ms: 1, events: [] });
+  const ends = { name: 'test_ends', text: `select type from events where session_id = $1 and type = 'turn.failed'` };
+  while ((await fixture.db.run(ends, [sessionId])).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  worker.send({ $case: 'beat', value: { n: 9, loopDelayMs: 0, free: [] } });
+  expect(await worker.take('pulse')).toEqual({ n: 9 });
+});

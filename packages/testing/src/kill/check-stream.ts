@@ -38,28 +38,47 @@ function checkDelay(log: DurableEvent[], seen: Frame[], tally: Tally): void {
     tally.add('stream', `event ${latest.sequence} (${latest.type}) came ${latest.delayMs} ms after it was committed`);
 }
 
+interface OpenText {
+  text: string;
+  turnId: string | undefined;
+  /** The connection broke while the message was open: its completed event has what did not come. */
+  broken: boolean;
+  /** It was resumed from an event that knows no place in the text, so it may come again from its beginning. */
+  placeLost: boolean;
+}
+
 /** The text of a message as an application puts it together: append each delta, start anew when the step was started anew. */
 function checkTexts(stream: StreamedEvent[], tally: Tally): void {
-  const open = new Map<string, { text: string; turnId: string | undefined; broken: boolean }>();
+  const open = new Map<string, OpenText>();
+  let last: Frame | null = null;
   for (const entry of stream) {
-    if (entry.kind === 'reconnected') for (const message of open.values()) message.broken = true;
-    else if (entry.type === 'output.message.delta') append(open, entry);
-    else if (entry.type === 'reason.recovered')
-      for (const [id, message] of open) if (message.turnId === entry.data['turn_id']) open.delete(id);
-    if (entry.kind === 'event' && entry.type === 'output.message.completed') compare(open, entry, tally);
+    if (entry.kind === 'reconnected') {
+      for (const message of open.values()) {
+        message.broken = true;
+        message.placeLost = last?.sequence !== undefined;
+      }
+      continue;
+    }
+    last = entry;
+    if (entry.type === 'output.message.delta') append(open, entry);
+    else if (entry.type === 'reason.recovered') forgetTurn(open, entry.data['turn_id']);
+    else if (entry.type === 'output.message.completed') compare(open, entry, tally);
   }
 }
 
-type OpenTexts = Map<string, { text: string; turnId: string | undefined; broken: boolean }>;
+function forgetTurn(open: Map<string, OpenText>, turnId: unknown): void {
+  for (const [id, message] of open) if (message.turnId === turnId) open.delete(id);
+}
 
-function append(open: OpenTexts, { data }: Frame): void {
+function append(open: Map<string, OpenText>, { data }: Frame): void {
   const id = String(data['message_id']);
-  const before = open.get(id) ?? { text: '', turnId: data['turn_id'] as string | undefined, broken: false };
-  open.set(id, { ...before, text: before.text + String(data['delta']) });
+  const before = open.get(id) ?? { text: '', turnId: data['turn_id'] as string | undefined, broken: false, placeLost: false };
+  const text = before.placeLost && data['offset'] === 0 ? '' : before.text;
+  open.set(id, { ...before, text: text + String(data['delta']), placeLost: false });
 }
 
 /** Deltas that stop early are no loss when the connection broke: the completed message has the rest. A character twice always is wrong. */
-function compare(open: OpenTexts, { data }: Frame, tally: Tally): void {
+function compare(open: Map<string, OpenText>, { data }: Frame, tally: Tally): void {
   const message = data['message'] as { id: string; content: { type: string; text?: string }[] };
   const shown = open.get(message.id);
   if (shown === undefined) return;

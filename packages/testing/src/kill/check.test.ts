@@ -56,7 +56,7 @@ function delta(value: string, id = 'message_3'): StreamedEvent {
     kind: 'event',
     id: 'event_x',
     type: 'output.message.delta',
-    data: { message_id: id, delta: value, turn_id: 'turn_1' },
+    data: { message_id: id, delta: value, turn_id: 'turn_1', offset: 0 },
     context: {},
     receivedMs: 0,
   };
@@ -209,6 +209,17 @@ describe('checkRun on the stream', () => {
   it.each<[string, RunRecord]>([
     ['text in pieces', insert(delta('all '), delta('done'))],
     ['text that goes on after a reconnect', insert(delta('all '), { kind: 'reconnected' }, delta('done'))],
+    [
+      'text that comes whole after a reconnect from an event in its middle',
+      withStream((stream) => [
+        ...stream.slice(0, 7),
+        delta('all '),
+        stream[7] as StreamedEvent,
+        { kind: 'reconnected' },
+        delta('all done'),
+        ...stream.slice(8),
+      ]),
+    ],
     ['text whose rest came with the completed message after a reconnect', insert(delta('all '), { kind: 'reconnected' })],
     ['a stream that began later than the log', withStream((stream) => stream.slice(1))],
   ])('accepts %s', (_, run) => {

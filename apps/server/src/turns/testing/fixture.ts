@@ -92,6 +92,7 @@ export async function engineFixture({ resolveModel, ...settings }: FixtureOption
           uncertain: () => undefined,
           delta: (delta) => deltas.push(delta),
           fetchText: () => Promise.resolve(),
+          holdText: () => () => undefined,
           openText: () => null,
           deleted: () => undefined,
         },
