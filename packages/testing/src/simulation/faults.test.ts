@@ -14,6 +14,9 @@ const SEEN_AS: [Fault, RegExp][] = [
   ['sequence_by_max', /events .* is there already|follows/],
   ['steering_unchecked', /has seen \d+ of input \d+/],
   ['wakeup_forgotten', /nothing moves/],
+  ['strays_forgotten', /nothing moves/],
+  ['unstarted_in_two_steps', /has tasks \[\], not/],
+  ['given_up_unread', /has seen \d+ of input \d+/],
   ['unknown_requeued', /unsafe call .* ran 2 times/],
   ['abandon_without_key', /input.message twice/],
 ];

@@ -34,8 +34,6 @@ export const SERVER_FAULTS = [
   'strays_forgotten',
   /** An attachment that was overtaken by a later one still gives back what it does not know of. */
   'late_hello_believed',
-  /** An instance that was declared lost tells a worker that its leases are gone, because it may not adopt them. */
-  'lost_instance_adopts',
   /** A message that ends a wait does not record its key. */
   'abandon_without_key',
   /** A task that nobody took is removed first, and what follows from it is decided in another transaction. */

@@ -9,7 +9,8 @@ import type { Work } from './model.ts';
 import { count } from './world.ts';
 import type { World } from './world.ts';
 
-const WELCOME_MS = 2_000;
+/** How long it waits for the answer to its first message: impatience makes its attachments overtake each other. */
+const WELCOME_MS = [40, 500, 2_000];
 
 interface WorkerTask {
   assignment: Assignment;
@@ -76,7 +77,7 @@ export class Worker {
     this.link = link;
     const answer = yield* wait<'welcome' | 'gone'>((resolve) => {
       this.#greeted = resolve;
-      timeline.after(WELCOME_MS, () => resolve('gone'));
+      timeline.after(random.pick(WELCOME_MS), () => resolve('gone'));
       this.#hello(link);
     });
     this.#greeted = null;

@@ -38,7 +38,7 @@ export function adopt(command: AdoptCommand, faults: Faults): Sql<LeaseRow[] | n
     name: 'adopt_leases',
     *run(s) {
       const { instanceId, seat } = command;
-      if (s.get(s.tables.instances, instanceId)?.lost !== false) return faults.has('lost_instance_adopts') ? [] : null;
+      if (s.get(s.tables.instances, instanceId)?.lost !== false) return null;
       const adoptable = adoptableBy(command, faults);
       const found = s.all(s.tables.leases, adoptable).map((lease) => lease.id);
       const adopted: LeaseRow[] = [];
