@@ -63,8 +63,11 @@ function planOfCall(ctx: EngineContext, state: TurnState, call: { workflow: Work
 export function sealTurn(ctx: EngineContext, lease: HeldLease): Promise<void> {
   return underLease(ctx, lease, { holder: 'as read' }, async (state, workflow, held) => {
     const open = openCalls(workflow);
-    const unread = await hasUnreadInput(held);
-    return { plan: unread ? decideGoOn(state, open, decideContext(ctx)) : decideSeal(state, open, decideContext(ctx)), drop: 'all' };
+    if (!(await hasUnreadInput(held))) return { plan: decideSeal(state, open, decideContext(ctx)), drop: 'all' };
+    if (lease.callId === null) return { plan: decideGoOn(state, open, decideContext(ctx)), drop: 'all' };
+    // Only this call: tasks of the others are in the queue, and a turn that goes on would run them after their end.
+    const end = { status: 'error', error: 'Not completed: its worker was lost several times.' } as const;
+    return { plan: planOfCall(ctx, state, { workflow, callId: lease.callId, end }), drop: [lease.taskId] };
   });
 }
 

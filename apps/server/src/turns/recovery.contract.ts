@@ -63,6 +63,28 @@ describe('a message that no step has read', () => {
     expect((await types(sessionId)).filter((type) => type.startsWith('turn.'))).toEqual(['turn.started', 'turn.completed']);
   });
 
+  test('is answered by the turn whose call is given up, after the other calls of its batch', async () => {
+    worker.vanish();
+    worker = new HandWorker(engine, { tool: 1 });
+    await worker.take('welcome');
+    const { sessionId, task, input } = await reasoning();
+    await worker.complete(task, answer(input, { text: '', calls: [call('a'), call('b')] }));
+    await worker.tool('a');
+    await post(sessionId, 'And this?');
+    await fixture.db.run({ name: 'test_lost', text: 'update leases set losses = 2' });
+    worker.vanish();
+    while (!(await types(sessionId)).includes('tool.completed')) await new Promise((resolve) => setTimeout(resolve, 5));
+    worker = new HandWorker(engine, { tool: 1 });
+    const other = await worker.tool('b');
+    expect(await worker.complete(other.task, { kind: 'tool', status: 'success', result: 1, duration_ms: 1, events: [] })).toBe('ok');
+    const last = await worker.reason();
+    await worker.complete(last.task, answer(last.input));
+    const log = await fixture.log(sessionId);
+    const ends = log.filter(({ type }) => type === 'tool.completed').map(({ data }) => [data['tool_call_id'], data['status']]);
+    expect(Object.fromEntries(ends)).toEqual({ a: 'error', b: 'success' });
+    expect(log.at(-1)?.type).toBe('session.idled');
+  });
+
   test('is all that keeps a turn going: without one it ends with its step', async () => {
     const { sessionId, task } = await reasoning();
     await failFor(task);
