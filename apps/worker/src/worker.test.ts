@@ -40,6 +40,7 @@ describe('an attached worker', () => {
         hostname: 'host',
         version: '0',
         workerGroup: '',
+        attachNo: 1,
       },
     ]);
   });

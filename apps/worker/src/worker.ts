@@ -52,6 +52,8 @@ class Worker implements RunningWorker {
   readonly #leases: LeaseBook;
   readonly #connection: Connection;
   #stopping: Promise<void> | null = null;
+  /** Attempts to attach: a control plane that hears of one late must know it by its number. */
+  #attachments = 0;
 
   constructor(settings: WorkerSettings, deps: WorkerDeps) {
     const { models, capabilities, log, openLink, clock = systemClock, random = Math.random, loopDelayMs = () => 0 } = deps;
@@ -88,7 +90,8 @@ class Worker implements RunningWorker {
     const { workerId, hostname, version, workerGroup, maxModelWaits, maxTasks } = this.#settings;
     const capacity = { reason: maxModelWaits, tool: maxTasks };
     const slots = POOLS.map((pool) => ({ pool, capacity: this.#isStopping ? 0 : capacity[pool] }));
-    return { workerId, bootId: this.#deps.bootId, held: this.#leases.held(), slots, hostname, version, workerGroup };
+    const attachNo = ++this.#attachments;
+    return { workerId, bootId: this.#deps.bootId, attachNo, held: this.#leases.held(), slots, hostname, version, workerGroup };
   }
 
   /** Leases that are gone end here; for the others, what the last connection may not have brought is said again. */

@@ -1,6 +1,14 @@
 import type { Uuid } from '@everruns/contract';
 import type { Hello } from '@everruns/contract/generated/worker';
-import { adoptLeases, instanceAlive, startedTexts, strayLeasesOfWorker, workerAttached, workflowsById } from '@everruns/storage';
+import {
+  adoptLeases,
+  instanceAlive,
+  isRegistered,
+  startedTexts,
+  strayLeasesOfWorker,
+  workerAttached,
+  workflowsById,
+} from '@everruns/storage';
 import type { HeldLease, WorkflowSnapshot } from '@everruns/storage';
 import type { Attachment } from './attachment.ts';
 import { repeat } from './context.ts';
@@ -13,6 +21,9 @@ import type { TaskRecord } from './task-record.ts';
 export class WorkerRefused extends Error {
   override readonly name = 'WorkerRefused';
 }
+
+/** What a stream is told that was late; usually there is nobody any more to hear it. */
+export const SUPERSEDED = 'This worker has attached anew since.';
 
 export interface Arrival {
   hello: Hello;
@@ -34,12 +45,13 @@ export async function adopt(ctx: EngineContext, attachment: Attachment, arrival:
       if (arrival.signal.aborted) throw new WorkerRefused('The worker has left.');
       return work();
     });
-  await step(() => workerAttached(ctx.db, registration(attachment, hello)));
+  if (!(await step(() => workerAttached(ctx.db, registration(attachment, hello))))) throw new WorkerRefused(SUPERSEDED);
   const tokens = hello.held.map((lease) => lease.token);
   const at = { instanceId: attachment.instanceId, attachment: attachment.id, bootId, workerId, tokens };
   const held = await step(() => adoptLeases(ctx.db, at));
-  if (held.length < tokens.length && !(await step(() => instanceAlive(ctx.db, attachment.instanceId)))) {
-    throw new WorkerRefused('This instance was declared lost.');
+  if (held.length < tokens.length) {
+    if (!(await step(() => isRegistered(ctx.db, { workerId, attachment: attachment.id })))) throw new WorkerRefused(SUPERSEDED);
+    if (!(await step(() => instanceAlive(ctx.db, attachment.instanceId)))) throw new WorkerRefused('This instance was declared lost.');
   }
   const workflows = await step(() => workflowsById(ctx.db, [...new Set(held.map((lease) => lease.workflowId))]));
   const snapshots = new Map(workflows.map((row) => [row.id, row]));
@@ -64,10 +76,11 @@ function ofBoot(leases: readonly HeldLease[], bootId: Uuid): HeldLease[] {
 }
 
 function registration(attachment: Attachment, hello: Hello): Parameters<typeof workerAttached>[1] {
-  const { workerId, bootId, group, hostname, capacity } = attachment.worker;
+  const { workerId, bootId, attachNo, group, hostname, capacity } = attachment.worker;
   return {
     workerId,
     bootId,
+    attachNo,
     instanceId: attachment.instanceId,
     attachment: attachment.id,
     group,

@@ -39,6 +39,12 @@ const again = (worker: HandWorker, held: { taskId: string; token: string }[]) =>
   held,
 });
 
+/** The stream after it, or the one after that. */
+const nextOf = (worker: HandWorker, held: { taskId: string; token: string }[], n = 1) => ({
+  ...again(worker, held),
+  attachNo: worker.attachNo + n,
+});
+
 async function reasoning(worker: HandWorker): Promise<{ sessionId: Uuid; task: Task; input: ReasonInput }> {
   const sessionId = await fixture.session();
   await engine.turns.postMessage(SCOPE, { sessionId, ...said('Hi') });
@@ -146,6 +152,49 @@ describe('a worker that attaches', () => {
     slow.release();
     await second.take('welcome');
     expect(await second.complete(task, answer(input))).toBe('lost');
+  });
+});
+
+describe('a hello that is delivered late, after its worker has attached anew,', () => {
+  test('elsewhere: is refused, and the later attachment keeps the leases', async () => {
+    const worker = await attached();
+    const { task, input } = await reasoning(worker);
+    const other = await fixture.another();
+    const late = nextOf(worker, [task]);
+    const second = await attached(other, nextOf(worker, [task], 2));
+    expect(await attaching(engine, late).ended).toMatchObject({ name: 'WorkerRefused' });
+    expect(await second.complete(task, answer(input))).toBe('ok');
+  });
+
+  test('to the same instance: is refused, and the later stream stays open', async () => {
+    const worker = await attached();
+    const { task, input } = await reasoning(worker);
+    const late = nextOf(worker, [task]);
+    const second = await attached(engine, nextOf(worker, [task], 2));
+    expect(await attaching(engine, late).ended).toMatchObject({ name: 'WorkerRefused' });
+    expect(await second.complete(task, answer(input))).toBe('ok');
+  });
+
+  test('of which the first half had come in time: takes nothing, and tells nobody that leases are lost', async () => {
+    const worker = await attached();
+    const { task, input } = await reasoning(worker);
+    worker.vanish();
+    const other = await fixture.another();
+    const slow = engine.faults.hold('adopt_leases');
+    const late = attaching(engine, nextOf(worker, [task]));
+    await slow.reached;
+    const second = await attached(other, nextOf(worker, [task], 2));
+    slow.release();
+    expect(await late.ended).toMatchObject({ name: 'WorkerRefused' });
+    expect(await second.complete(task, answer(input))).toBe('ok');
+  });
+
+  test('is not one of an earlier boot: the later boot has the higher right, whatever its number', async () => {
+    const worker = await attached();
+    const { task } = await reasoning(worker);
+    const reborn = await attached(engine, { workerId: worker.workerId, attachNo: 1 });
+    const next = await reborn.reason();
+    expect([next.task.workflowId, next.input.attempt]).toEqual([task.workflowId, 2]);
   });
 });
 

@@ -6,6 +6,8 @@ import type { TaskRecord } from './task-record.ts';
 export interface WorkerIdentity {
   workerId: string;
   bootId: Uuid;
+  /** Counts the attachments of this boot. */
+  attachNo: number;
   hostname: string;
   version: string;
   group: string | null;

@@ -5,7 +5,7 @@ import type { Pool, Uuid, WorkerGateway } from '@everruns/contract';
 import type { Hello, ServerMessage, WorkerMessage } from '@everruns/contract/generated/worker';
 import { isTransient, leasesOfAttachment, outcomeUnknown, workerDetached } from '@everruns/storage';
 import type { HeldLease } from '@everruns/storage';
-import { adopt, WorkerRefused } from './adoption.ts';
+import { adopt, SUPERSEDED, WorkerRefused } from './adoption.ts';
 import { Attachment } from './attachment.ts';
 import type { WorkerIdentity, WorkerStream } from './attachment.ts';
 import { cancelLease } from './context.ts';
@@ -88,11 +88,12 @@ export class Gateway implements WorkerGateway {
     const ctx = this.#ctx;
     this.#requireOpen(signal);
     const worker = identityOf(hello);
+    const mine = [...ctx.dispatcher.attachments.values()].filter((other) => other.worker.workerId === worker.workerId);
+    if (mine.some((other) => isLater(other.worker, worker))) throw new WorkerRefused(SUPERSEDED);
     const attachment = new Attachment({ id: ctx.ids.next(), instanceId: ctx.instanceId(), nowMs: this.#clockMs }, worker, stream);
     this.#moving.add(attachment.id);
     const known = new Map<Uuid, TaskRecord>();
-    for (const other of ctx.dispatcher.attachments.values()) {
-      if (other.worker.workerId !== worker.workerId) continue;
+    for (const other of mine) {
       if (other.worker.bootId === worker.bootId) for (const record of other.tasks.values()) known.set(record.token, record);
       this.detach(other);
     }
@@ -226,12 +227,18 @@ function refusalOf(error: unknown): WorkerRefused | null {
   return error instanceof WorkerRefused ? error : null;
 }
 
+/** Has the same life of the worker attached after this? */
+function isLater(other: WorkerIdentity, than: WorkerIdentity): boolean {
+  return other.bootId === than.bootId && other.attachNo > than.attachNo;
+}
+
 function identityOf(hello: Hello): WorkerIdentity {
   const capacity = new Map<Pool, number>();
   for (const { pool, capacity: n } of hello.slots) if (POOLS.includes(pool as Pool)) capacity.set(pool as Pool, n);
   return {
     workerId: hello.workerId,
     bootId: hello.bootId,
+    attachNo: hello.attachNo,
     hostname: hello.hostname === '' ? hostname() : hello.hostname,
     version: hello.version,
     group: hello.workerGroup === '' ? null : hello.workerGroup,

@@ -35,6 +35,8 @@ export interface Hello {
   hostname: string;
   version: string;
   workerGroup: string;
+  /** Numbers the attachments of one boot from 1. A lower one than the highest seen comes too late, and is refused. */
+  attachNo: number;
 }
 
 /** A lease that the worker holds from before the stream broke, with the finished-but-unacknowledged ones among them. */
@@ -390,7 +392,7 @@ export const WorkerMessage: MessageFns<WorkerMessage> = {
 };
 
 function createBaseHello(): Hello {
-  return { workerId: "", bootId: "", held: [], slots: [], hostname: "", version: "", workerGroup: "" };
+  return { workerId: "", bootId: "", held: [], slots: [], hostname: "", version: "", workerGroup: "", attachNo: 0 };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -415,6 +417,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.workerGroup !== "") {
       writer.uint32(58).string(message.workerGroup);
+    }
+    if (message.attachNo !== 0) {
+      writer.uint32(64).uint32(message.attachNo);
     }
     return writer;
   },
@@ -488,6 +493,14 @@ export const Hello: MessageFns<Hello> = {
             message.workerGroup = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.attachNo = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -512,6 +525,7 @@ export const Hello: MessageFns<Hello> = {
     message.hostname = object.hostname ?? "";
     message.version = object.version ?? "";
     message.workerGroup = object.workerGroup ?? "";
+    message.attachNo = object.attachNo ?? 0;
     return message;
   },
 };

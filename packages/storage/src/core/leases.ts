@@ -90,13 +90,18 @@ export function leasesOfInstance(db: Queryable, instanceId: Uuid): Promise<HeldL
 
 const ADOPT: Statement = {
   name: 'adopt_leases',
-  text: `with mine as materialized (
+  text: `with registered as materialized (select attachment from workers where id = $4 for share),
+ mine as materialized (
    select task_id as id from leases where boot_id = $3 and worker_id = $4 and token = any($5::uuid[])
+     and not exists (select 1 from registered where attachment <> $2)
      and exists (select 1 from instances where id = $1 and lost_at is null) order by task_id for update)
    update leases set instance_id = $1, attachment = $2 from mine where task_id = mine.id returning ${COLUMNS}`,
 };
 
-/** Moves the leases that a re-attached worker still holds to its new attachment. Those not returned are lost. */
+/**
+ * Moves the leases that a re-attached worker still holds to its new attachment. Those not returned are lost, or another stream of the worker
+ * is the registered one by now and has them.
+ */
 export function adoptLeases(
   db: Queryable,
   at: { instanceId: Uuid; attachment: Uuid; bootId: Uuid; workerId: string; tokens: readonly Uuid[] },

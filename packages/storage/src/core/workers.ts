@@ -5,11 +5,13 @@ import type { Queryable, Statement } from '../database.ts';
 
 const ATTACH: Statement = {
   name: 'worker_attached',
-  text: `insert into workers (id, boot_id, instance_id, attachment, worker_group, hostname, version, pools, status)
-   values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, 'running')
+  text: `insert into workers (id, boot_id, instance_id, attachment, worker_group, hostname, version, pools, attach_no, status)
+   values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, 'running')
    on conflict (id) do update set boot_id = excluded.boot_id, instance_id = excluded.instance_id, attachment = excluded.attachment,
-     worker_group = excluded.worker_group, hostname = excluded.hostname, version = excluded.version, pools = excluded.pools, status = 'running',
-     started_at = case when workers.boot_id = excluded.boot_id then workers.started_at else clock_timestamp() end, last_seen_at = clock_timestamp()`,
+     worker_group = excluded.worker_group, hostname = excluded.hostname, version = excluded.version, pools = excluded.pools, attach_no = excluded.attach_no, status = 'running',
+     started_at = case when workers.boot_id = excluded.boot_id then workers.started_at else clock_timestamp() end, last_seen_at = clock_timestamp()
+     where workers.boot_id <> excluded.boot_id or workers.attach_no <= excluded.attach_no
+   returning id`,
 };
 const DETACH: Statement = {
   name: 'worker_detached',
@@ -39,10 +41,22 @@ export interface WorkerAttachment {
   hostname: string;
   version: string;
   pools: Record<string, number>;
+  /** Counts the attachments of this boot. */
+  attachNo: number;
 }
 
-export async function workerAttached(db: Queryable, at: WorkerAttachment): Promise<void> {
-  await db.run(ATTACH, [at.workerId, at.bootId, at.instanceId, at.attachment, at.group, at.hostname, at.version, JSON.stringify(at.pools)]);
+/** Registers a worker's stream; false when this life of the worker has attached anew since, here or elsewhere. */
+export async function workerAttached(db: Queryable, at: WorkerAttachment): Promise<boolean> {
+  const { workerId, bootId, instanceId, attachment, group, hostname, version, attachNo } = at;
+  const values = [workerId, bootId, instanceId, attachment, group, hostname, version, JSON.stringify(at.pools), attachNo];
+  return (await db.run(ATTACH, values)).length > 0;
+}
+
+const REGISTERED: Statement = { name: 'worker_registered', text: `select 1 from workers where id = $1 and attachment = $2` };
+
+/** Is this stream the worker's last one? Otherwise whatever it found to be gone may have gone to the later one. */
+export async function isRegistered(db: Queryable, at: { workerId: string; attachment: Uuid }): Promise<boolean> {
+  return (await db.run(REGISTERED, [at.workerId, at.attachment])).length > 0;
 }
 
 export async function workerDetached(

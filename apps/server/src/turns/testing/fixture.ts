@@ -143,10 +143,21 @@ async function readLog(db: Database, sessionId: Uuid): Promise<DurableEvent[]> {
   return (await db.run({ name: 'test_log', text }, [sessionId])) as unknown as DurableEvent[];
 }
 
+export interface HandWorkerOptions {
+  workerId?: string;
+  bootId?: Uuid;
+  /** Well above that of every stream before, unless given. */
+  attachNo?: number;
+  held?: { taskId: string; token: string }[];
+  tool?: number;
+}
+
 /** A worker's end of an in-process attachment. */
 export class HandWorker {
+  static #attached = 0;
   readonly workerId: string;
   readonly bootId: Uuid;
+  readonly attachNo: number;
   /** Settles when the control plane has ended the stream: null, or why it was refused. */
   readonly ended: Promise<Error | null>;
   readonly #incoming = new MessageQueue<WorkerMessage>();
@@ -154,12 +165,10 @@ export class HandWorker {
   readonly #abort = new AbortController();
   readonly #waiting = new Set<() => void>();
 
-  constructor(
-    engine: Pick<Engine, 'gateway'>,
-    options: { workerId?: string; bootId?: Uuid; held?: { taskId: string; token: string }[]; tool?: number } = {},
-  ) {
+  constructor(engine: Pick<Engine, 'gateway'>, options: HandWorkerOptions = {}) {
     this.workerId = options.workerId ?? `worker-${ids.random()}`;
     this.bootId = options.bootId ?? ids.random();
+    this.attachNo = options.attachNo ?? (HandWorker.#attached += 10);
     this.ended = this.#listen(engine).then(
       () => null,
       (error: unknown) => error as Error,
@@ -177,6 +186,7 @@ export class HandWorker {
         hostname: 'test',
         version: 'test',
         workerGroup: '',
+        attachNo: this.attachNo,
       },
     });
   }

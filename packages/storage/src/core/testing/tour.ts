@@ -22,7 +22,7 @@ import { prune } from '../prune.ts';
 import { readPrompt } from '../prompt.ts';
 import { appendInStep, checkpointLease, startedTexts } from '../step.ts';
 import { dropTimer, dropTimersOf, dueClientDeadlines, moveDueTasks } from '../timers.ts';
-import { workerAttached, workerDetached } from '../workers.ts';
+import { isRegistered, workerAttached, workerDetached } from '../workers.ts';
 import {
   call,
   cancel,
@@ -79,7 +79,8 @@ async function leases(db: Database, player: Player): Promise<void> {
   const { task } = await runningTurn(db, player);
   const { bootId, workerId, attachment } = player.seat;
   const { instanceId } = player;
-  await workerAttached(db, { workerId, bootId, instanceId, attachment, group: null, hostname: 'host', version: '1', pools: { reason: 1 } });
+  await workerAttached(db, { workerId, bootId, instanceId, attachment, group: null, hostname: 'host', version: '1', pools: { reason: 1 }, attachNo: 1 });
+  await isRegistered(db, { workerId, attachment });
   await adoptLeases(db, { instanceId, attachment, bootId, workerId, tokens: [task.token] });
   await leasesOfAttachment(db, { instanceId, attachment });
   await leasesOfWorker(db, workerId);
