@@ -82,7 +82,8 @@ async function pruneRound(db: Queryable, retention: Retention): Promise<{ gone: 
   ] as const) {
     const n = (await db.run<{ n: number }>(statement, [...values]))[0]?.n ?? 0;
     gone += n;
-    more ||= n >= BATCH;
+    // Of the deleted sessions few are looked at in a round, and each one's row goes in the round after its last events.
+    more ||= n >= BATCH || (n > 0 && statement === PURGE_EVENTS);
   }
   await pruneInstances(db);
   return { gone, more };
