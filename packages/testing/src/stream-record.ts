@@ -10,7 +10,9 @@ export interface SeenEvent {
 
 interface ShownText {
   text: string;
-  /** The connection was opened anew from a durable event while this text stood there: the server may begin it again. */
+  /** What an application has that only appends deltas, as the official SDKs' examples do. */
+  appended: string;
+  /** The connection was opened anew from an event in the middle of this text: the server may begin it again. */
   mayRestart: boolean;
 }
 
@@ -30,11 +32,13 @@ export class StreamRecord {
   deltas = 0;
   /** Times a text was begun again after a connection from the id of an event in its middle. */
   restarts = 0;
+  /** Texts of which an application that only appends deltas has something twice. */
+  doubled = 0;
   /** Messages whose deltas were compared with their final text. */
   compared = 0;
   #cursorIsDurable = false;
   readonly #outputs = new Map<string, ShownText>();
-  #thinking: ShownText = { text: '', mayRestart: false };
+  #thinking: ShownText = { text: '', appended: '', mayRestart: false };
   readonly #over = new Set<string>();
 
   take(event: SeenEvent): void {
@@ -78,6 +82,7 @@ export class StreamRecord {
     }
     if (offset !== shown.text.length) this.problems.push(`${what} came after ${shown.text.length} characters`);
     shown.text += delta;
+    shown.appended += delta;
     shown.mayRestart = false;
     if (accumulated !== undefined && accumulated !== shown.text)
       this.problems.push(`${what}: accumulated is ${JSON.stringify(accumulated)}, shown was ${JSON.stringify(shown.text)}`);
@@ -86,7 +91,7 @@ export class StreamRecord {
   #output(messageId: string): ShownText {
     const known = this.#outputs.get(messageId);
     if (known !== undefined) return known;
-    const fresh = { text: '', mayRestart: false };
+    const fresh = { text: '', appended: '', mayRestart: false };
     this.#outputs.set(messageId, fresh);
     return fresh;
   }
@@ -95,19 +100,22 @@ export class StreamRecord {
     switch (event.type) {
       case 'reason.recovered':
         this.#outputs.clear();
-        this.#thinking = { text: '', mayRestart: false };
+        this.#thinking = { text: '', appended: '', mayRestart: false };
         return;
       case 'reason.thinking.started':
-        this.#thinking = { text: '', mayRestart: false };
+        this.#thinking = { text: '', appended: '', mayRestart: false };
         return;
       case 'reason.thinking.completed':
-        this.#compare('thinking', this.#thinking.text, String(event.data['thinking']));
-        this.#thinking = { text: '', mayRestart: false };
+        this.#compare('thinking', this.#thinking, String(event.data['thinking']));
+        this.#thinking = { text: '', appended: '', mayRestart: false };
+        return;
+      case 'llm.generation':
+        this.#written(String((event.data['output'] as { text?: string } | undefined)?.text ?? ''));
         return;
       case 'output.message.completed': {
         const message = event.data['message'] as { id: string; content: { type: string; text?: string }[] };
         const final = message.content.map((part) => (part.type === 'text' ? (part.text ?? '') : '')).join('');
-        this.#compare(message.id, this.#outputs.get(message.id)?.text ?? '', final);
+        this.#compare(message.id, this.#outputs.get(message.id), final);
         this.#outputs.delete(message.id);
         this.#over.add(message.id);
         return;
@@ -115,14 +123,25 @@ export class StreamRecord {
       default:
         if (!TURN_ENDS.has(event.type)) return;
         this.#outputs.clear();
-        this.#thinking = { text: '', mayRestart: false };
+        this.#thinking = { text: '', appended: '', mayRestart: false };
     }
   }
 
+  /** The model has written all: so has the stream, and nothing of it may come again, from whatever cursor. */
+  #written(text: string): void {
+    for (const [messageId, shown] of this.#outputs) {
+      this.#compare(messageId, shown, text);
+      this.#over.add(messageId);
+    }
+    this.#outputs.clear();
+    this.#thinking = { text: '', appended: '', mayRestart: false };
+  }
+
   /** Whoever was shown a part must have been shown all, in the end. */
-  #compare(what: string, shown: string, final: string): void {
-    if (shown === '') return;
+  #compare(what: string, shown: ShownText | undefined, final: string): void {
+    if (shown === undefined || shown.text === '') return;
     this.compared += 1;
-    if (shown !== final) this.problems.push(`${what} was shown as ${JSON.stringify(shown)} and is ${JSON.stringify(final)}`);
+    if (shown.appended !== final) this.doubled += 1;
+    if (shown.text !== final) this.problems.push(`${what} was shown as ${JSON.stringify(shown.text)} and is ${JSON.stringify(final)}`);
   }
 }

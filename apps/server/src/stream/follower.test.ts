@@ -6,7 +6,7 @@ import { Follower } from './follower.ts';
 import type { FollowerOptions } from './follower.ts';
 import { DeltaFrames } from './frames.ts';
 import type { LiveText } from './live-texts.ts';
-import { completed, entry, glance, MESSAGE, parseFrames, SESSION, started, TURN } from './testing/events.ts';
+import { completed, entry, generated, glance, MESSAGE, parseFrames, SESSION, started, TURN } from './testing/events.ts';
 
 function follower(options: Partial<FollowerOptions> = {}): Follower {
   return new Follower({
@@ -178,6 +178,48 @@ describe('the completed event', () => {
     expect(frames(stream.accept(entry(2, 'reason.thinking.completed', { thinking: 'hmmm' })))).toEqual([
       '~2+mm',
       'reason.thinking.completed',
+    ]);
+  });
+});
+
+describe('the events that close a step', () => {
+  it('come after all of the text, so that none is owed at the cursor of any of them', () => {
+    const stream = follower();
+    stream.accept(started(1));
+    stream.caughtUp();
+    follow(stream, live('ab', 1));
+    const closing = [generated(2, 'abcd'), entry(3, 'reason.completed'), completed(4, 'abcd')];
+    expect(frames(...closing.map((event) => stream.accept(event)))).toEqual([
+      '2+cd',
+      'llm.generation',
+      'reason.completed',
+      'output.message.completed',
+    ]);
+  });
+
+  it('come after all of the text also when the client left some of them out', () => {
+    const stream = follower({ wants: (type) => type.startsWith('output.') });
+    stream.accept(started(1));
+    stream.caughtUp();
+    const rest = stream.accept(generated(2, 'abcd'));
+    expect(frames(rest)).toEqual(['0+abcd']);
+    expect(parseEventId(parseFrames(rest)[0]?.data['id'] as string)).toMatchObject({ sequence: 1, offset: 4 });
+    expect(frames(stream.accept(completed(3, 'abcd')))).toEqual(['output.message.completed']);
+  });
+
+  it('end a text for good: late pieces of it go nowhere', () => {
+    const stream = follower();
+    stream.accept(started(1));
+    stream.caughtUp();
+    stream.accept(generated(2, 'ab'));
+    expect(follow(stream, live('ab', 1))).toBeNull();
+  });
+
+  it('come alone to who comes back from the end of the text', () => {
+    const stream = follower({ after: 5, open: openAt(5), shown: { stream: 'output', offset: 4 } });
+    expect(frames(stream.accept(generated(6, 'abcd')), stream.accept(completed(7, 'abcd')))).toEqual([
+      'llm.generation',
+      'output.message.completed',
     ]);
   });
 });

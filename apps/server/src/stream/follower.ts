@@ -43,7 +43,7 @@ const TURN_ENDS: ReadonlySet<string> = new Set<string>(TURN_END_TYPES);
 /**
  * What one stream has been served, and what it gets next. Durable events go out in sequence order, one after the other. Text goes out as
  * deltas while its message is open, each with an id that says up to which event and which character this stream has come; a message that
- * the stream followed ends with all of its text served, a message that was over before the stream came to the end of the log is not
+ * the stream followed ends with all of its text served before the first event that closes its step, a message that was over before the stream came to the end of the log is not
  * told in deltas.
  */
 export class Follower {
@@ -134,7 +134,7 @@ export class Follower {
   #restOf(entry: LogEntry, mark: TextMark): Buffer | null {
     const stream = closedBy(mark);
     const followed = stream === null ? null : this.#texts[stream];
-    if (stream === null || followed === null || (stream === 'output' && followed.messageId !== mark.messageId)) return null;
+    if (stream === null || followed === null || (mark.messageId !== null && followed.messageId !== mark.messageId)) return null;
     const isLive = this.#liveFrom !== null && entry.sequence > this.#liveFrom;
     if (!(followed.inherited || isLive) || !this.#options.wants(DELTA_TYPES[stream])) return null;
     const final = entry.finalText;
@@ -190,6 +190,9 @@ export class Follower {
       case 'reason.thinking.completed':
         this.#texts.thinking = null;
         return;
+      case 'llm.generation':
+        this.#texts = { output: null, thinking: null };
+        return;
       default:
         if (TURN_ENDS.has(mark.type)) this.#texts = { output: null, thinking: null };
     }
@@ -209,7 +212,7 @@ function shownOf(stream: 'output' | 'thinking', open: OpenTexts, shown: Follower
 }
 
 function closedBy(mark: TextMark): 'output' | 'thinking' | null {
-  if (mark.type === 'output.message.completed') return 'output';
+  if (mark.type === 'llm.generation' || mark.type === 'output.message.completed') return 'output';
   return mark.type === 'reason.thinking.completed' ? 'thinking' : null;
 }
 

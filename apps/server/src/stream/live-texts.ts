@@ -173,6 +173,7 @@ export function endsTexts(mark: TextMark, stream: 'output' | 'thinking', text: {
   switch (mark.type) {
     case 'reason.started':
     case 'reason.recovered':
+    case 'llm.generation':
       return true;
     case 'output.message.started':
       return stream === 'output';

@@ -3,7 +3,7 @@ import { isTextMark } from '@everruns/storage';
 import type { EventRow, TextMark } from '@everruns/storage';
 import { eventFrame } from './frames.ts';
 
-/** The whole text of a message or an episode of thinking, as its `...completed` event has it. */
+/** The whole text of a message or an episode of thinking, as the event has it that ends it. */
 export interface FinalText {
   turnId: string;
   text: string;
@@ -68,6 +68,10 @@ export class LogEntry {
     const { data, context } = this.event;
     const turnId = context.turn_id ?? '';
     if (this.type === 'reason.thinking.completed') return { turnId, text: typeof data['thinking'] === 'string' ? data['thinking'] : '' };
+    if (this.type === 'llm.generation') {
+      const { text } = (data['output'] ?? {}) as { text?: unknown };
+      return { turnId, text: typeof text === 'string' ? text : '' };
+    }
     if (this.type !== 'output.message.completed') return null;
     const { content } = data['message'] as { content: { type: string; text?: string }[] };
     return { turnId, text: content.map((part) => (part.type === 'text' ? (part.text ?? '') : '')).join('') };

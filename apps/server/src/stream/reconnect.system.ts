@@ -93,10 +93,11 @@ it(
   async () => {
     const sessions: Uuid[] = [];
     for (let n = 0; n < SESSIONS; n++) sessions.push(await createLogSession(db));
+    const isQuiet = (sessionId: Uuid): boolean => sessions.indexOf(sessionId) % 2 === 1;
     const run = { on: true, connections: 0, duringKill: 0, kills: 0, killedAtMs: Number.NEGATIVE_INFINITY };
     const clients = Array.from({ length: CLIENTS }, (_, n) => follow(sessions[n % SESSIONS] as Uuid, run));
     const writers = sessions.map(async (sessionId) => {
-      while (run.on) await new TurnWriter(world, sessionId).write();
+      while (run.on) await new TurnWriter({ ...world, quiet: isQuiet(sessionId) }, sessionId).write();
     });
     const killer = killAgainAndAgain(run);
     const cutters = clients.map(async ({ client }) => {
@@ -109,16 +110,19 @@ it(
     run.on = false;
     await Promise.all([...writers, ...cutters, killer]);
     await settled(clients);
-    const sums = { deltas: 0, compared: 0, restarts: 0, events: 0 };
+    const sums = { deltas: 0, compared: 0, restarts: 0, doubled: 0, events: 0 };
     for (const { client, sessionId } of clients) {
       const { record } = client;
       await client.stop();
       expect(record.problems).toEqual([]);
+      // Only an event in the middle of a text has an id that knows no place in it.
+      if (isQuiet(sessionId)) expect(record).toMatchObject({ restarts: 0, doubled: 0 });
       const log = await logOf(sessionId);
       expect(record.durable.map((event) => event.id)).toEqual(log.slice(log.length - record.durable.length));
       sums.deltas += record.deltas;
       sums.compared += record.compared;
       sums.restarts += record.restarts;
+      sums.doubled += record.doubled;
       sums.events += record.durable.length;
     }
     const reconnects = run.connections - CLIENTS;

@@ -57,6 +57,9 @@ const startMessage = [
 ] as const;
 const STARTED = ['input.message', 'turn.started', 'reason.started', 'output.message.started'];
 const completed = (text: string) => ({ type: 'output.message.completed', data: agentMessage(TEST_MESSAGE, text) }) as const;
+const closing = (text: string) =>
+  [{ type: 'llm.generation', data: { messages: [], output: { text } } }, { type: 'reason.completed' }, completed(text)] as const;
+const CLOSING = ['llm.generation', 'reason.completed', 'output.message.completed'];
 const delta = (offset: number, text: string) => ({ sessionId, startedSequence: 4, offset, text });
 
 /** Rows of open text, as they stand in the database. */
@@ -263,6 +266,21 @@ describe('text', () => {
     expect(await stream.take(3)).toEqual(['reason.recovered', 'output.message.started', '0+second']);
     await b.commit(sessionId, completed('second'));
     expect(await stream.take(1)).toEqual(['output.message.completed']);
+  });
+
+  it.each([1, 2, 3])('is not told again to who comes back from closing event %d of its step', async (seen) => {
+    meet();
+    const first = await follow(a);
+    await a.commit(sessionId, ...startMessage);
+    a.delta(delta(0, 'Hello'));
+    expect(await first.take(5)).toEqual([...STARTED, '0+Hello']);
+    await a.commit(sessionId, ...closing('Hello, world'));
+    expect(await first.take(1)).toEqual(['5+, world']);
+    const events = [await first.next(), await first.next(), await first.next()];
+    expect(events.map((frame) => frame?.event)).toEqual(CLOSING);
+    const second = await follow(b, `since_id=${idOf(events[seen - 1] ?? null)}`);
+    await b.commit(sessionId, { type: 'turn.completed' });
+    expect(await second.take(4 - seen)).toEqual([...CLOSING.slice(seen), 'turn.completed']);
   });
 
   it('is kept for a cancel', async () => {

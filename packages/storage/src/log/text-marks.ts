@@ -2,7 +2,8 @@ import { TURN_END_TYPES } from '@everruns/contract';
 
 /**
  * Which texts are open at a point of the log. A text (an output message, or an episode of thinking) is named by the sequence of its
- * `...started` event; it ends with its `...completed` event, when its step starts again, or with its turn.
+ * `...started` event; it ends with its `...completed` event, when the model's whole answer is committed (`llm.generation`, which comes before
+ * that), when its step starts again, or with its turn.
  */
 export interface OpenText {
   startedSequence: number;
@@ -40,6 +41,7 @@ export const TEXT_MARK_TYPES: readonly string[] = [
   'reason.thinking.completed',
   'reason.started',
   'reason.recovered',
+  'llm.generation',
   ...TURN_END_TYPES,
 ];
 
@@ -63,6 +65,9 @@ export function foldTextMark(open: OpenTexts, mark: TextMark): OpenTexts {
       return open.output !== null && open.output.messageId === mark.messageId ? { ...open, output: null } : open;
     case 'reason.thinking.completed':
       return { ...open, thinking: null };
+    case 'llm.generation':
+      // Streams have told all of the text before this event: who comes back from here or later is owed nothing.
+      return { ...open, output: null, thinking: null };
     case 'reason.started':
     case 'reason.recovered':
       return { attempt: mark.attempt, output: null, thinking: null };

@@ -45,6 +45,8 @@ interface OpenText {
   broken: boolean;
   /** It was resumed from an event that knows no place in the text, so it may come again from its beginning. */
   placeLost: boolean;
+  /** Its step is over: all of the text was told before, and nothing of it may come again. */
+  written: boolean;
 }
 
 /** The text of a message as an application puts it together: append each delta, start anew when the step was started anew. */
@@ -55,12 +57,13 @@ function checkTexts(stream: StreamedEvent[], tally: Tally): void {
     if (entry.kind === 'reconnected') {
       for (const message of open.values()) {
         message.broken = true;
-        message.placeLost = last?.sequence !== undefined;
+        message.placeLost = last?.sequence !== undefined && !message.written;
       }
       continue;
     }
     last = entry;
     if (entry.type === 'output.message.delta') append(open, entry);
+    else if (entry.type === 'llm.generation') close(open, entry);
     else if (entry.type === 'reason.recovered') forgetTurn(open, entry.data['turn_id']);
     else if (entry.type === 'output.message.completed') compare(open, entry, tally);
   }
@@ -70,9 +73,19 @@ function forgetTurn(open: Map<string, OpenText>, turnId: unknown): void {
   for (const [id, message] of open) if (message.turnId === turnId) open.delete(id);
 }
 
+function close(open: Map<string, OpenText>, { context }: Frame): void {
+  for (const message of open.values()) if (message.turnId === context.turn_id) message.written = true;
+}
+
 function append(open: Map<string, OpenText>, { data }: Frame): void {
   const id = String(data['message_id']);
-  const before = open.get(id) ?? { text: '', turnId: data['turn_id'] as string | undefined, broken: false, placeLost: false };
+  const before = open.get(id) ?? {
+    text: '',
+    turnId: data['turn_id'] as string | undefined,
+    broken: false,
+    placeLost: false,
+    written: false,
+  };
   const text = before.placeLost && data['offset'] === 0 ? '' : before.text;
   open.set(id, { ...before, text: text + String(data['delta']), placeLost: false });
 }

@@ -184,6 +184,23 @@ describe('checkRun', () => {
   });
 });
 
+/** A client that comes back from the first event after the text gets the text again. */
+function textAfterStep(): RunRecord {
+  const log = goodLog().map((entry) => (entry.sequence === 8 ? { ...entry, type: 'llm.generation' as const } : entry));
+  const stream = streamOf(log);
+  return goodRun({
+    log,
+    stream: [
+      ...stream.slice(0, 7),
+      delta('all done'),
+      stream[7] as StreamedEvent,
+      { kind: 'reconnected' },
+      delta('all done'),
+      ...stream.slice(8),
+    ],
+  });
+}
+
 describe('checkRun on the stream', () => {
   const withStream = (change: (stream: StreamedEvent[]) => StreamedEvent[]) => goodRun({ stream: change(streamOf(goodLog())) });
   const insert = (...deltas: StreamedEvent[]) => withStream((stream) => stream.toSpliced(8, 0, ...deltas));
@@ -201,6 +218,7 @@ describe('checkRun on the stream', () => {
     ],
     ['text that came twice', insert(delta('all '), delta('all '), delta('done'))],
     ['text that never came', insert(delta('all '))],
+    ['text that came again after its step was over', textAfterStep()],
     ['text that came twice over a reconnect', insert(delta('all '), { kind: 'reconnected' }, delta('all done'))],
   ])('finds %s', (_, run) => {
     expect(promises(checkRun(run))).toContain('stream');

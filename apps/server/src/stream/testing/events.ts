@@ -33,6 +33,10 @@ export function entry(sequence: number, type: DurableEventType, data: Record<str
 export const started = (sequence: number): LogEntry =>
   entry(sequence, 'output.message.started', { message_id: toPublicId('message', MESSAGE) });
 
+/** The first of the events that close a step: it has all that the model wrote. */
+export const generated = (sequence: number, text: string): LogEntry =>
+  entry(sequence, 'llm.generation', { messages: [], output: { text }, metadata: { model: 'm', success: true } });
+
 export function completed(sequence: number, text: string): LogEntry {
   const message = { id: toPublicId('message', MESSAGE), role: 'agent', content: [{ type: 'text', text }] };
   return entry(sequence, 'output.message.completed', { message });

@@ -11,6 +11,8 @@ export interface Relay extends Pick<CommitFeed, 'committed' | 'delta'> {
 
 export interface WriterWorld {
   chance: Chance;
+  /** Nothing is committed between the beginning of a text and its end. */
+  quiet?: boolean;
   sleep: (ms: number) => Promise<void>;
   later: (ms: number, work: () => void) => void;
   uuid: () => Uuid;
@@ -106,6 +108,7 @@ export class TurnWriter {
       { type: 'tool_call', id: 'x', name: 'y', arguments: {} },
     ];
     const completed: EventPair[] = [
+      ['llm.generation', { messages: [], output: { text } }],
       ['reason.completed', {}],
       ['output.message.completed', { message: { id, role: 'agent', content } }],
     ];
@@ -125,10 +128,10 @@ export class TurnWriter {
   }
 
   async #stream(what: WrittenText, before: WrittenText | null = null): Promise<Outcome> {
-    const { chance, sleep, relay } = this.#world;
+    const { chance, sleep, relay, quiet } = this.#world;
     const { text } = what;
     for (let offset = 0; offset < text.length;) {
-      if (what.stream === 'output' && offset > 0 && text.slice(0, offset).isWellFormed() && chance.is(0.05)) {
+      if (quiet !== true && what.stream === 'output' && offset > 0 && text.slice(0, offset).isWellFormed() && chance.is(0.05)) {
         const end = await this.#interrupt({ ...what, text: text.slice(0, offset) });
         if (end !== 'done') return end;
       }
@@ -136,7 +139,7 @@ export class TurnWriter {
       this.#delta(what, offset, piece);
       offset += piece.length;
       await sleep(chance.next() * 40);
-      if (chance.is(0.05)) await this.#commit(['input.message', {}]);
+      if (quiet !== true && chance.is(0.05)) await this.#commit(['input.message', {}]);
       if (!this.#relay.isAlive() || chance.is(0.02)) {
         // The worker attaches elsewhere and writes what it has again.
         this.#relay = relay();
