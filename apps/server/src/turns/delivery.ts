@@ -82,7 +82,8 @@ export class Delivery {
       }
       if (!attachment.tasks.has(record.token)) return; // cancelled while its input was read
       const task = wireTask(record, input);
-      if (task.input.length > MAX_INPUT_BYTES) throw new InputTooLarge(`The step's input has ${task.input.length} bytes.`);
+      const bytes = task.input.length + task.checkpoint.length;
+      if (bytes > MAX_INPUT_BYTES) throw new InputTooLarge(`The step's input has ${bytes} bytes.`);
       attachment.send({ $case: 'assign', value: { task } });
     } catch (error) {
       await this.#undelivered(attachment, record, error);

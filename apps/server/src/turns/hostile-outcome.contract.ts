@@ -149,3 +149,17 @@ test('a prompt that is too large for the stream ends its turn, and leaves the st
   worker.send({ $case: 'beat', value: { n: 9, loopDelayMs: 0, free: [] } });
   expect(await worker.take('pulse')).toEqual({ n: 9 });
 });
+
+test('a checkpoint that leaves no room for the prompt in one message ends its turn, and leaves the stream alone', async () => {
+  const sessionId = await started();
+  const { task } = await worker.reason();
+  const { taskId, token } = task;
+  const state = Buffer.from(JSON.stringify({ kept: 'x'.repeat(60 * 1024 * 1024) }));
+  worker.send({ $case: 'checkpoint', value: { taskId, token, n: 1, state } });
+  await worker.take('checkpointed');
+  const failure = { kind: 'failure', code: 'internal', message: 'broke', retryable: true } as const;
+  await worker.complete(task, failure);
+  await expect.poll(async () => (await fixture.log(sessionId)).map((event) => event.type), { timeout: 10_000 }).toContain('turn.failed');
+  worker.send({ $case: 'beat', value: { n: 9, loopDelayMs: 0, free: [] } });
+  expect(await worker.take('pulse')).toEqual({ n: 9 });
+});

@@ -4,6 +4,7 @@ import type { InStepEvent, Pool, TaskOutcome } from '@everruns/contract';
 import type { Held, Task } from '@everruns/contract/generated/worker';
 import type { WorkerKind } from '../connection/connection.ts';
 import { OpenTexts } from './open-texts.ts';
+import { encodeOutcome, encodePayload, PayloadTooLarge, splitText, tooLarge } from './payload.ts';
 
 /**
  * One task that this worker holds, from its assignment until the control plane has taken its outcome or wants it no more. What is said under
@@ -46,9 +47,11 @@ export class Lease implements StepSink {
 
   append(events: InStepEvent[]): void {
     if (this.#isOver) return;
+    const payload = this.#encoded(events);
+    if (payload === null) return;
     const n = ++this.#appended;
     this.#texts.noteEvents(events, n);
-    const kind: WorkerKind = { $case: 'append', value: { ...this.held, n, events: Buffer.from(JSON.stringify(events)) } };
+    const kind: WorkerKind = { $case: 'append', value: { ...this.held, n, events: payload } };
     this.#appends.set(n, { kind, isAnswered: false });
     this.#say(kind);
   }
@@ -56,13 +59,15 @@ export class Lease implements StepSink {
   delta(delta: TextDelta): void {
     if (this.#isOver) return;
     this.#texts.noteDelta(delta);
-    this.#say(this.#deltaMessage(delta));
+    for (const message of this.#deltaMessages(delta)) this.#say(message);
   }
 
   checkpoint(state: JsonObject): Promise<void> {
     if (this.#isOver) return Promise.resolve();
+    const payload = this.#encoded(state);
+    if (payload === null) return Promise.resolve();
     const n = ++this.#checkpointed;
-    const kind: WorkerKind = { $case: 'checkpoint', value: { ...this.held, n, state: Buffer.from(JSON.stringify(state)) } };
+    const kind: WorkerKind = { $case: 'checkpoint', value: { ...this.held, n, state: payload } };
     return new Promise((settle) => {
       this.#checkpoints.set(n, { kind, settle });
       this.#say(kind);
@@ -76,7 +81,7 @@ export class Lease implements StepSink {
   finish(outcome: TaskOutcome, acceptsNext: boolean): void {
     if (this.#isOver) return;
     this.isFinished = true;
-    this.#complete = { $case: 'complete', value: { ...this.held, outcome: Buffer.from(JSON.stringify(outcome)), acceptsNext } };
+    this.#complete = { $case: 'complete', value: { ...this.held, outcome: encodeOutcome(outcome), acceptsNext } };
     this.#say(this.#complete);
   }
 
@@ -107,7 +112,7 @@ export class Lease implements StepSink {
     for (const { kind, isAnswered } of numbered) if (!this.isFinished || !isAnswered) this.#send(kind);
     for (const { kind } of this.#checkpoints.values()) this.#send(kind);
     if (this.#complete !== null) return this.#send(this.#complete);
-    for (const delta of this.#texts.whole()) this.#send(this.#deltaMessage(delta));
+    for (const delta of this.#texts.whole()) for (const message of this.#deltaMessages(delta)) this.#send(message);
   }
 
   /** Only the outcome again: the control plane says that the lease is gone, and may mean that it has the outcome already. */
@@ -124,8 +129,25 @@ export class Lease implements StepSink {
     this.#send(kind);
   }
 
-  #deltaMessage({ stream, messageId, offset, text }: TextDelta): WorkerKind {
+  /** What no message can carry ends the step, since it cannot go on as if it had been said; null then. */
+  #encoded(value: unknown): Buffer | null {
+    try {
+      return encodePayload(value);
+    } catch (error) {
+      if (!(error instanceof PayloadTooLarge)) throw error;
+      this.finish(tooLarge(error), false);
+      this.#abort.abort(error);
+      return null;
+    }
+  }
+
+  #deltaMessages({ stream, messageId, offset, text }: TextDelta): WorkerKind[] {
     const { sessionId, attempt } = this.task;
-    return { $case: 'delta', value: { ...this.held, sessionId, messageId, attempt, stream, offset, text } };
+    let at = offset;
+    return splitText(text).map((part) => {
+      const value = { ...this.held, sessionId, messageId, attempt, stream, offset: at, text: part };
+      at += part.length;
+      return { $case: 'delta', value };
+    });
   }
 }

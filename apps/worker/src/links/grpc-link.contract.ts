@@ -70,6 +70,20 @@ describe('a worker over gRPC', () => {
     expect(plane.all('complete').map(outcomeOf)).toMatchObject([{ kind: 'reason', success: true }]);
   });
 
+  it('ends an answer that no message can carry as a failure of its own step: the stream and the other steps go on', async () => {
+    const plane = await startControlPlane();
+    start([plane.address], [says('x'.repeat(70_000_000)), [{ waitMs: 1_000 }, ...says('Done')]]);
+    await attachedTo(plane);
+    for (const token of ['huge', 'small']) {
+      plane.streams[0]?.send({ $case: 'assign', value: { task: wireTask({ token, input: encodeInput(reasonInput()) }) } });
+    }
+    await until(() => plane.all('complete').length === 2);
+    expect(plane.streams).toHaveLength(1);
+    const outcomes = new Map(plane.all('complete').map((complete) => [complete.token, outcomeOf(complete)]));
+    expect(outcomes.get('huge')).toMatchObject({ kind: 'failure', code: 'outcome_too_large', retryable: false });
+    expect(outcomes.get('small')).toMatchObject({ kind: 'reason', text: 'Done' });
+  });
+
   it('comes back within milliseconds when its stream ends, and goes on with its step', async () => {
     const plane = await startControlPlane();
     start([plane.address], [[{ type: 'text', delta: 'One' }, { waitMs: 300 }, { type: 'text', delta: ' two' }, finish()]]);
