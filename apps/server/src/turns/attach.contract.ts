@@ -123,16 +123,16 @@ describe('a worker that attaches', () => {
   });
 
   test('to an instance that was declared lost is refused, not told that its leases are lost', async () => {
-    const worker = await attached();
+    const lost = await fixture.another({ releaseAfterMs: 60_000 }); // nobody but the second stream may take the lease
+    const worker = await attached(lost);
     const { task, input } = await reasoning(worker);
+    const noticing = lost.faults.hold('instance_beat');
     worker.vanish();
-    const other = await fixture.another();
-    await fixture.db.run({ name: 'test_lose', text: 'update instances set lost_at = engine_now() where id = $1' }, [
-      engine.peers.instanceId,
-    ]);
-    const refused = attaching(engine, again(worker, [task]));
+    await fixture.db.run({ name: 'test_lose', text: 'update instances set lost_at = engine_now() where id = $1' }, [lost.peers.instanceId]);
+    const refused = attaching(lost, again(worker, [task]));
     expect(await refused.ended).toMatchObject({ name: 'WorkerRefused' });
-    const second = await attached(other, again(worker, [task]));
+    noticing.release();
+    const second = await attached(engine, again(worker, [task]));
     expect(await second.complete(task, answer(input))).toBe('ok');
   });
 
