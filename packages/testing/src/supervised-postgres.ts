@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostgres } from 'everruns/postgres/start';
 import { ensureDatabase } from 'everruns/postgres/ownership';
 import type { PostgresServer } from 'everruns/postgres/start';
@@ -12,8 +13,8 @@ export interface SupervisedPostgres {
   url(port?: number): string;
   /** The present postmaster. */
   readonly pid: number;
-  /** SIGKILL to the postmaster and everything it started. */
-  killAll(): void;
+  /** SIGKILL to the postmaster and everything it started; it is started again after `awayMs`, by default at once. */
+  killAll(awayMs?: number): void;
   /** SIGKILL to the postmaster alone: its back-ends go on until they notice. */
   killPostmaster(): void;
   /** SIGKILL to one back-end: PostgreSQL then restarts all of them. */
@@ -47,6 +48,8 @@ class PostgresSupervisor implements SupervisedPostgres {
   readonly #start: () => Promise<PostgresServer>;
   #ready: Promise<void> = Promise.resolve();
   #wanted = true;
+  /** How long it stays away after its next death. */
+  #awayMs = 0;
 
   constructor(server: PostgresServer, start: () => Promise<PostgresServer>, port: number) {
     this.server = server;
@@ -63,7 +66,8 @@ class PostgresSupervisor implements SupervisedPostgres {
     return `postgresql://everruns:${PASSWORD}@127.0.0.1:${port}/${DATABASE}`;
   }
 
-  killAll(): void {
+  killAll(awayMs = 0): void {
+    this.#awayMs = awayMs;
     const family = childrenOf(this.pid);
     for (const pid of [this.pid, ...family]) killHard(pid);
     this.#expectRestart();
@@ -99,7 +103,13 @@ class PostgresSupervisor implements SupervisedPostgres {
   #watch(): void {
     void this.server.gone.then(() => {
       if (!this.#wanted) return;
-      this.#restarted = this.#start().then((server) => {
+      const awayMs = this.#awayMs;
+      this.#awayMs = 0;
+      const start = async (): Promise<PostgresServer> => {
+        if (awayMs > 0) await sleep(awayMs);
+        return this.#start();
+      };
+      this.#restarted = start().then((server) => {
         this.server = server;
         this.#watch();
       });

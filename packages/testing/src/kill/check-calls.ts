@@ -44,8 +44,9 @@ function checkEffects(call: ExpectedCall, { log, effects, harm, expected }: RunR
   if (again.length > 0) tally.twice('effect', `call ${call.callId} ran again after it was settled`);
   if (settled.data['status'] === 'success' && own.length === 0)
     tally.missing('effect', `call ${call.callId} is said to have succeeded without its effect`);
-  // A tool whose own connection was cut reports that itself.
-  const mayFail = expected.turnEnd === 'turn.cancelled' || (harm !== null && (call.effect === 'unsafe' || harm.callCut === true));
+  // A tool whose own connection was cut reports that itself, and what became of an unsafe call is unknown only if its worker is gone.
+  const unknown = call.effect === 'unsafe' && harm?.holderLost === true;
+  const mayFail = expected.turnEnd === 'turn.cancelled' || unknown || harm?.callCut === true;
   if (settled.data['status'] !== 'success' && !mayFail)
     tally.add('outcome', `call ${call.callId} ended as ${String(settled.data['status'])}`);
 }

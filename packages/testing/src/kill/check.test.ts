@@ -175,12 +175,14 @@ describe('checkRun', () => {
     expect(promises(checkRun(goodRun({ effects })))).toEqual(['effect']);
   });
 
-  it('accepts an unknown outcome of an unsafe call only after harm', () => {
+  it('accepts an unknown outcome of an unsafe call only when its holder was lost', () => {
     const log = goodLog().map((entry) =>
       entry.type === 'tool.completed' ? { ...entry, data: { ...entry.data, status: 'error' } } : entry,
     );
     expect(promises(checkRun(goodRun({ log })))).toEqual(['outcome']);
-    expect(promises(checkRun(goodRun({ log, harm: { at: AT, victim: 'worker', holderLost: true } })))).toEqual([]);
+    const harm = { at: AT, victim: 'worker', holderLost: true };
+    expect(promises(checkRun(goodRun({ log, harm })))).toEqual([]);
+    expect(promises(checkRun(goodRun({ log, harm: { ...harm, victim: 'outage', holderLost: false } })))).toEqual(['outcome']);
   });
 });
 

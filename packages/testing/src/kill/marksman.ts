@@ -5,6 +5,7 @@ import { UUID } from './link-proxy.ts';
 import type { CommitFate, WriteCommit } from './pg-hooks.ts';
 import { ownerOfPort } from './port-owner.ts';
 import type { Harm } from './record.ts';
+import { OUTAGE_MS } from './victims.ts';
 import type { Phase, Point, Shot, Victim } from './victims.ts';
 
 /**
@@ -84,6 +85,7 @@ export class Marksman {
     if (victim === 'worker') worker.process.kill();
     else if (victim === 'server') at.server.process.kill();
     else if (victim === 'postgres') cluster.postgres.killAll();
+    else if (victim === 'outage' || victim === 'long-outage') cluster.postgres.killAll(OUTAGE_MS[victim]);
     else if (victim === 'postmaster') cluster.postgres.killPostmaster();
     else if (victim === 'link') for (const link of worker.links) link.cut();
     return { at: Date.now(), victim, holderLost: victim === 'worker' };

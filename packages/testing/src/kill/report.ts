@@ -97,6 +97,8 @@ const VICTIMS = {
   server: 'server',
   postgres: 'PostgreSQL, all processes',
   postmaster: 'PostgreSQL, postmaster',
+  outage: 'PostgreSQL, away for 4 s',
+  'long-outage': 'PostgreSQL, away for 8 s',
   backend: 'PostgreSQL, one back-end',
   connection: 'its connection',
   link: 'worker-server connection',

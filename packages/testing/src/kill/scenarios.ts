@@ -27,6 +27,8 @@ export interface Scenario {
   turns(ids: RunIds): ScriptedAnswer[];
   expect(ids: RunIds): Omit<Expectation, 'followUp'>;
   clientTools?: { type: 'client_side'; name: string; description: string; parameters: Record<string, unknown> }[];
+  /** PostgreSQL is away for some seconds, too. */
+  outages?: boolean;
   /** Labels of calls that are cut off before they are answered, so that nothing can happen at their answer. */
   unanswered?: readonly string[];
   /** What happens besides the first message. */
@@ -57,6 +59,7 @@ const THREE = [
 const TOOLS: Scenario = {
   name: 'tools',
   title: 'three parallel tools, one unsafe to repeat',
+  outages: true,
   turns: (ids) => [
     {
       text: 'Three at once, each with an effect of its own.',

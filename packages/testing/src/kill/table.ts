@@ -2,7 +2,7 @@ import { playScenario } from './run.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { countsOf, outsideCalls } from './summary.ts';
 import { playTakeover, turnLengthMs } from './takeover.ts';
-import { shotsAt } from './victims.ts';
+import { outagesAt, shotsAt } from './victims.ts';
 import type { RunResult } from './run.ts';
 import type { Scenario } from './scenarios.ts';
 import type { Stage } from './stage.ts';
@@ -25,13 +25,12 @@ export async function survey(stage: Stage, scenarios: readonly Scenario[] = SCEN
   const found: Survey = { counts: {}, undisturbed: new Map(), shots: [] };
   for (const scenario of scenarios) {
     const run = await usualRun(stage, scenario);
-    found.counts[scenario.name] = countsOf(run.watched.points);
+    const { points } = run.watched;
+    found.counts[scenario.name] = countsOf(points);
     found.undisturbed.set(scenario.name, outsideCalls(run));
     const answered = (shot: Shot): boolean => shot.phase === 'before' || scenario.unanswered?.includes(shot.point.label) !== true;
     found.shots.push(
-      ...shotsAt(run.watched.points)
-        .filter(answered)
-        .map((shot) => ({ scenario, shot })),
+      ...[...shotsAt(points), ...(scenario.outages === true ? outagesAt(points) : [])].filter(answered).map((shot) => ({ scenario, shot })),
     );
   }
   return found;

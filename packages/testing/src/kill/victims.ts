@@ -4,9 +4,13 @@ export type Phase = 'before' | 'mid' | 'after' | 'lost';
 
 /**
  * `worker`, `server`: SIGKILL of that process. `postgres`: the postmaster and all its back-ends; `postmaster`: it alone; `backend`: the one that
- * runs the commit. `connection`: the one that carries the commit or call is cut. `link`: the connection between worker and server is cut.
+ * runs the commit. `outage`, `long-outage`: all of PostgreSQL, and it stays away for longer than an instance goes on without it, or a peer is
+ * waited for. `connection`: the one that carries the commit or call is cut. `link`: the connection between worker and server is cut.
  */
-export type Victim = 'worker' | 'server' | 'postgres' | 'postmaster' | 'backend' | 'connection' | 'link';
+export type Victim = 'worker' | 'server' | 'postgres' | 'postmaster' | 'backend' | 'outage' | 'long-outage' | 'connection' | 'link';
+
+/** How long PostgreSQL stays away: an instance that has not renewed for 3 s sends its workers elsewhere, a silent one is lost after 6 s. */
+export const OUTAGE_MS = { outage: 4_000, 'long-outage': 8_000 } as const;
 
 export interface Point {
   kind: 'commit' | 'call';
@@ -39,6 +43,19 @@ const CALL: Partial<Record<Victim, readonly Phase[]>> = {
   connection: ['before', 'mid', 'lost'],
   link: ['mid'],
 };
+
+/**
+ * Outages take long, so they come where most is at stake: while tools run, and when what a tool did is committed but not yet known. Nobody who
+ * holds a lease dies in them.
+ */
+export function outagesAt(points: readonly Point[]): Shot[] {
+  return points.flatMap((point): Shot[] => {
+    if (point.kind === 'commit') return point.label === 'complete_step' ? [{ point, phase: 'lost', victim: 'outage' }] : [];
+    if (!point.label.startsWith('effect ')) return [];
+    const short: Shot = { point, phase: 'after', victim: 'outage' };
+    return point.label === 'effect unsafe' ? [short, { ...short, victim: 'long-outage' }] : [short];
+  });
+}
 
 /** Every way in which each point can go wrong. Only the answer of a model comes in pieces and has a middle. */
 export function shotsAt(points: readonly Point[]): Shot[] {
