@@ -110,7 +110,7 @@ describe('W14: what is left of a session is a whole log or none', () => {
 
   async function posted(length = 3): Promise<Uuid> {
     const sessionId = await openSession(db, world.player);
-    await post(db, world.player, sessionId);
+    await post(db, world.player, sessionId, { key: world.player.ids.random() });
     await lengthen(sessionId, length);
     return sessionId;
   }
