@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { admit, CLOSED, DEFAULT_BREAKER, record } from './breaker.ts';
 import type { Breaker } from './breaker.ts';
 
-const fail = (breaker: Breaker, nowMs: number, token = 'a'): Breaker => record(breaker, { token, success: false, nowMs }) ?? breaker;
+let lastCall = 0;
+const fail = (breaker: Breaker, nowMs: number, token = `call-${++lastCall}`): Breaker =>
+  record(breaker, { token, success: false, nowMs }) ?? breaker;
 const succeed = (breaker: Breaker, nowMs: number, token = 'a'): Breaker => record(breaker, { token, success: true, nowMs }) ?? breaker;
 const failures = (n: number, nowMs = 0): Breaker => Array.from({ length: n }).reduce<Breaker>((breaker) => fail(breaker, nowMs), CLOSED);
 const opened = failures(5);
@@ -22,6 +24,15 @@ describe('a circuit breaker', () => {
   it('forgets failures that are older than the window', () => {
     const spread = [0, 1_000, 2_000, 3_000, 60_500].reduce((breaker, at) => fail(breaker, at), CLOSED);
     expect(spread).toMatchObject({ state: 'closed', failuresMs: [1_000, 2_000, 3_000, 60_500] });
+  });
+
+  it('counts the failure of a call once, however often it is told', () => {
+    const counted = fail(failures(3), 0, 'a');
+    expect(record(counted, { token: 'a', success: false, nowMs: 1_000 })).toBeNull();
+    const last = fail(counted, 2_000, 'b');
+    const closed = succeed(probing(succeed(probing(last, 'c', 32_000), 32_100, 'c'), 'd', 32_200), 32_300, 'd');
+    expect(closed.state).toBe('closed');
+    expect(record(closed, { token: 'b', success: false, nowMs: 33_000 })).toBeNull();
   });
 
   it('writes nothing for a success while it is closed', () => {
@@ -50,7 +61,7 @@ describe('a circuit breaker', () => {
   it('closes after two probes that succeed', () => {
     const first = succeed(probing(opened, 'a', 30_000), 30_100, 'a');
     expect(first).toMatchObject({ state: 'half_open', successes: 1, probeToken: null });
-    expect(succeed(probing(first, 'b', 30_200), 30_300, 'b')).toEqual(CLOSED);
+    expect(succeed(probing(first, 'b', 30_200), 30_300, 'b')).toEqual({ ...CLOSED, counted: opened.counted });
   });
 
   it('opens again when a probe fails, for another 30 s', () => {
@@ -120,7 +131,7 @@ class Model {
 const step = fc.record({
   afterMs: fc.oneof(fc.integer({ min: 0, max: 2_000 }), fc.integer({ min: 10_000, max: 40_000 })),
   act: fc.constantFrom<'call' | 'succeed' | 'fail' | 'lose'>('call', 'call', 'succeed', 'succeed', 'fail', 'fail', 'fail', 'lose'),
-  token: fc.constantFrom('a', 'b'),
+  caller: fc.constantFrom('a', 'b'),
 });
 
 describe('the breaker against its model', () => {
@@ -131,7 +142,11 @@ describe('the breaker against its model', () => {
         const model = new Model();
         let breaker: Breaker = CLOSED;
         let nowMs = 0;
-        for (const { afterMs, act, token } of steps) {
+        /** A lease ends with its call; the caller's next one has another token. */
+        const leases: Record<string, string> = {};
+        for (const [n, { afterMs, act, caller }] of steps.entries()) {
+          const token = (leases[caller] ??= `${caller}-${n}`);
+          if (act !== 'call') delete leases[caller];
           nowMs += afterMs;
           const before = breaker.state;
           if (act === 'call') {

@@ -17,9 +17,18 @@ export interface Breaker {
   openedMs: number | null;
   /** The lease whose call is the one probe of a half-open breaker. */
   probeToken: string | null;
+  /** The leases whose failures have been counted, the last ones: a completion may be said again after its count was committed. */
+  counted: readonly string[];
 }
 
-export const CLOSED: Breaker = Object.freeze({ state: 'closed', failuresMs: [], successes: 0, openedMs: null, probeToken: null });
+export const CLOSED: Breaker = Object.freeze({
+  state: 'closed',
+  failuresMs: [],
+  successes: 0,
+  openedMs: null,
+  probeToken: null,
+  counted: [],
+});
 
 /*
  * state      event                     next
@@ -32,10 +41,14 @@ export const CLOSED: Breaker = Object.freeze({ state: 'closed', failuresMs: [], 
  * half_open  admit, no probe           this lease is the probe
  * half_open  probe succeeds            successes + 1; closed at the threshold
  * half_open  probe fails               open again
+ * any        failure counted before    nothing is written
  * half_open  probe's lease ends        no probe: the row's reader finds its token leased to nobody
  */
 
 export type Admission = { admitted: true; next: Breaker | null } | { admitted: false; retryInMs: number };
+
+/** Counted failures that a breaker remembers; many more than can count until it opens. */
+const REMEMBERED = 32;
 
 /** How often a parked task looks again while another one's probe is out. */
 const PROBE_POLL_MS = 1_000;
@@ -59,15 +72,17 @@ export function record(
   call: { token: string; success: boolean; nowMs: number },
   policy: BreakerPolicy = DEFAULT_BREAKER,
 ): Breaker | null {
-  if (breaker.state === 'closed') return call.success ? null : failClosed(breaker, call.nowMs, policy);
+  if (!call.success && breaker.counted.includes(call.token)) return null;
+  const counted = call.success ? breaker.counted : [...breaker.counted, call.token].slice(-REMEMBERED);
+  if (breaker.state === 'closed') return call.success ? null : failClosed({ ...breaker, counted }, call.nowMs, policy);
   if (breaker.probeToken !== call.token) return null; // begun before it opened: says nothing about now
-  if (!call.success) return { ...breaker, state: 'open', openedMs: call.nowMs, successes: 0, probeToken: null };
+  if (!call.success) return { ...breaker, counted, state: 'open', openedMs: call.nowMs, successes: 0, probeToken: null };
   const successes = breaker.successes + 1;
-  return successes >= policy.successThreshold ? CLOSED : { ...breaker, successes, probeToken: null };
+  return successes >= policy.successThreshold ? { ...CLOSED, counted } : { ...breaker, successes, probeToken: null };
 }
 
 function failClosed(breaker: Breaker, nowMs: number, policy: BreakerPolicy): Breaker {
   const failuresMs = [...breaker.failuresMs.filter((at) => at > nowMs - policy.windowMs), nowMs];
   if (failuresMs.length < policy.failureThreshold) return { ...breaker, failuresMs };
-  return { state: 'open', failuresMs, successes: 0, openedMs: nowMs, probeToken: null };
+  return { ...breaker, state: 'open', failuresMs, successes: 0, openedMs: nowMs, probeToken: null };
 }

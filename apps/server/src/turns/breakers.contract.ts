@@ -52,6 +52,25 @@ async function passOpenPeriod(): Promise<void> {
 
 const typesOf = async (sessionId: Uuid) => (await fixture.log(sessionId)).map((event) => event.type);
 
+describe('the failure of a call', () => {
+  test('counts once when its completion is said again, to another instance', async () => {
+    const other = await fixture.another();
+    await post();
+    const { task, input } = await worker.reason();
+    const held = fixture.engine.faults.hold('complete_plain_step');
+    const outcome = Buffer.from(JSON.stringify(answer(input, failed)));
+    worker.send({ $case: 'complete', value: { taskId: task.taskId, token: task.token, outcome, acceptsNext: false } });
+    await held.reached;
+    const again = new HandWorker(other, { workerId: worker.workerId, bootId: worker.bootId, held: [task] });
+    await again.take('welcome');
+    expect(await again.complete(task, answer(input, failed))).toBe('ok');
+    held.release();
+    const [row] = await query('failures', 'select cardinality(failures) as failures from circuit_breakers');
+    expect(row).toEqual({ failures: 1 });
+    again.vanish();
+  });
+});
+
 describe('an open circuit', () => {
   test('lets one call through after its pause, a second one when that succeeded, and then everybody', async () => {
     await openCircuit();

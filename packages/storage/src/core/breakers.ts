@@ -4,7 +4,7 @@ import type { Database, Statement } from '../database.ts';
 
 const READ: Statement = {
   name: 'breaker_read',
-  text: `select key, state, failures, success_count, opened_at, engine_now() as now,
+  text: `select key, state, failures, success_count, opened_at, counted, engine_now() as now,
     case when exists (select 1 from leases l where l.token = b.probe_token) then probe_token end as probe_token
     from circuit_breakers b where key = $1 for update`,
 };
@@ -14,7 +14,7 @@ const INSERT: Statement = {
 };
 const WRITE: Statement = {
   name: 'breaker_write',
-  text: `update circuit_breakers set state = $2, failures = $3::timestamptz[], success_count = $4, opened_at = $5, probe_token = $6,
+  text: `update circuit_breakers set state = $2, failures = $3::timestamptz[], success_count = $4, opened_at = $5, probe_token = $6, counted = $7::uuid[],
     half_open_at = case when $2 = 'half_open' and state <> 'half_open' then engine_now() else half_open_at end,
     last_failure_at = case when cardinality($3::timestamptz[]) > 0 then ($3::timestamptz[])[cardinality($3::timestamptz[])] else last_failure_at end,
     updated_at = engine_now() where key = $1`,
@@ -27,6 +27,7 @@ interface BreakerRow extends Record<string, unknown> {
   success_count: number;
   opened_at: Date | null;
   probe_token: Uuid | null;
+  counted: Uuid[];
   now: Date;
 }
 
@@ -37,6 +38,7 @@ function fromRow(row: BreakerRow): Breaker {
     successes: row.success_count,
     openedMs: row.opened_at?.getTime() ?? null,
     probeToken: row.probe_token,
+    counted: row.counted,
   };
 }
 
@@ -65,6 +67,7 @@ export function withBreaker<T>(
         next.successes,
         next.openedMs === null ? null : new Date(next.openedMs),
         next.probeToken,
+        next.counted,
       ]);
     }
     return answer;

@@ -214,12 +214,13 @@ describe('R14: circuit breakers', () => {
   });
 
   test('failures of many instances at once are all counted: the fifth opens', async () => {
-    const token = player.ids.random();
-    const fail = () =>
-      withBreaker(db, KEY, (breaker, nowMs) => ({
+    const fail = () => {
+      const token = player.ids.random();
+      return withBreaker(db, KEY, (breaker, nowMs) => ({
         next: record(breaker, { token, success: false, nowMs }),
         answer: breaker.failuresMs.length,
       }));
+    };
     const seen = await Promise.all(Array.from({ length: 5 }, fail));
     expect(seen.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4]);
     expect(await scalar(db, 'select state from circuit_breakers where key = $1', [KEY])).toBe('open');
