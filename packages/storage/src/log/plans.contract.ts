@@ -10,6 +10,7 @@ import type { World } from '../core/testing/world.ts';
 import { countEvents, hasEvent, listEvents, summarizeEvents, turnStartBefore } from './event-list.ts';
 import { catchUp, eventsAfter, lastSequences, sequenceRange, streamStart } from './events.ts';
 import { readNewText, readTextOfSessions, writeOpenText } from './open-text.ts';
+import { findTurn, listTurns } from './turns.ts';
 
 let world: World;
 const statements = new Map<string, string>();
@@ -45,6 +46,8 @@ beforeAll(async () => {
   await turnStartBefore(db, at, 5);
   await hasEvent(db, at, { sequence: 1, id: sessionId });
   await summarizeEvents(db, at);
+  await listTurns(db, { ...at, offset: 0, limit: 10 });
+  await findTurn(db, { ...at, turnId: 'turn_x' });
   await readNewText(db, new Map([[sessionId, 0]]), [sessionId]);
   await readTextOfSessions(db, [sessionId]);
   await writeOpenText(db, sessionId, []);
@@ -69,11 +72,22 @@ const isUnbounded = (scan: Scan): boolean =>
   !SMALL.has(scan.relation) && scan.condition === null && (!scan.limited || scan.filter !== null || scan.node === 'Seq Scan');
 
 test('no read of the log or of open text reads a whole table or a whole index', async () => {
-  expect(statements.size).toBeGreaterThan(13);
+  expect(statements.size).toBeGreaterThan(15);
   const unbounded: Record<string, Scan[]> = {};
   for (const [name, text] of statements) {
     const found = (await scansOf(world.db, text)).filter(isUnbounded);
     if (found.length > 0) unbounded[name] = found;
   }
   expect(unbounded).toEqual({});
+});
+
+test('a page of turns reads the events of its own turns and no other, and finds their workflows by id', async () => {
+  const scans = await scansOf(world.db, statements.get('turn_list') as string);
+  const of = (relation: string) => scans.filter((scan) => scan.relation === relation);
+  expect(of('events').map(({ index, filter }) => ({ index, filter }))).toEqual([
+    { index: 'events_turn_starts', filter: null },
+    { index: 'events_turn_starts', filter: null },
+    { index: 'events_turn_ends', filter: null },
+  ]);
+  expect(of('workflows').map(({ index }) => index)).toEqual(['workflows_pkey']);
 });

@@ -26,29 +26,36 @@ export interface StepRow extends Row {
   data: Record<string, unknown>;
 }
 
-/** A turn ends before the next one of its session starts, so its end is the first end after its start. */
+/**
+ * A turn ends before the next one of its session starts, so its end is the first end after its start. The workflow is found by its own
+ * id: written so that its session, which may have very many, is only compared.
+ */
 const TURN = `select b.data ->> 'turn_id' as id, b.seq as first_seq, b.ts as started_at, b.data as started,
     z.type as end_type, z.seq as last_seq, z.ts as ended_at, z.data as ended,
     (select jsonb_build_object('status', w.status, 'version', w.version, 'revision', w.revision, 'open_calls', w.open_calls)
-      from workflows w where w.id = replace(b.data ->> 'turn_id', 'turn_', '')::uuid and w.session_id = b.session_id) as workflow
+      from workflows w
+      where w.id = replace(b.data ->> 'turn_id', 'turn_', '')::uuid and w.session_id is not distinct from b.session_id) as workflow
   from b left join lateral (
     select e.seq, e.type, e.ts, e.data from events e
     where e.session_id = b.session_id and e.seq > b.seq and e.type in ('turn.completed', 'turn.failed', 'turn.cancelled', 'turn.sealed')
     order by e.seq limit 1) z on true`;
+/** The page is taken from the index by the session's id alone, before anything is joined; `s` decides whether it is shown. */
 const LIST: Statement = {
   name: 'turn_list',
   text: `with s as (select id from sessions where id = $2 and org_id = $1 and deleted_at is null), b as (
-      select e.session_id, e.seq, e.ts, e.data from s join events e on e.session_id = s.id
-      where e.type = 'turn.started' order by e.seq desc offset $3 limit $4), page as (${TURN})
-    select t.total, page.* from (
-        select count(e.seq) as total from s left join events e on e.session_id = s.id and e.type = 'turn.started' group by s.id) t
+      select e.session_id, e.seq, e.ts, e.data from events e
+      where e.session_id = $2 and e.type = 'turn.started' and exists (select 1 from s) order by e.seq desc offset $3 limit $4), page as (${TURN})
+    select t.total, page.* from s
+      cross join lateral (select count(*) as total from events e where e.session_id = s.id and e.type = 'turn.started') t
       left join page on true order by page.first_seq desc`,
 };
+/** From the newest on: a turn that somebody asks for is mostly a late one. */
 const FIND: Statement = {
   name: 'turn_find',
   text: `with s as (select id from sessions where id = $2 and org_id = $1 and deleted_at is null), b as (
-      select e.session_id, e.seq, e.ts, e.data from s join events e on e.session_id = s.id
-      where e.type = 'turn.started' and e.data ->> 'turn_id' = $3 limit 1)
+      select e.session_id, e.seq, e.ts, e.data from events e
+      where e.session_id = $2 and e.type = 'turn.started' and e.data ->> 'turn_id' = $3 and exists (select 1 from s)
+      order by e.seq desc limit 1)
     ${TURN}`,
 };
 const STEPS: Statement = {
