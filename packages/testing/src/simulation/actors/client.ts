@@ -4,8 +4,9 @@ import { Life, sleep, wait } from '../base/task.ts';
 import type { Task } from '../base/task.ts';
 import type { EventRow } from '../store/tables.ts';
 import { SqlError } from '../store/tx.ts';
+import { cancelTurn } from './cancel.ts';
 import type { Instance } from './instance.ts';
-import { accountLate, cancelTurn, postMessage, submitResults } from './service.ts';
+import { accountLate, postMessage, submitResults } from './service.ts';
 import type { World } from './world.ts';
 
 /** The user of one session, and the program that answers its client-side calls. */

@@ -7,85 +7,112 @@ import type { Task } from '../base/task.ts';
 import { answered, complete } from '../statements/complete.ts';
 import type { Branch, CompleteCommand, CompleteResult } from '../statements/complete.ts';
 import type { Claimed } from '../statements/claim.ts';
+import { workflowState } from '../statements/leases.ts';
 import { callsOfStep } from '../statements/step.ts';
 import type { LeaseRow } from '../store/tables.ts';
-import type { Attachment, TaskRecord } from './gateway.ts';
+import { leaseOf } from './attachment.ts';
+import type { Attachment, TaskRecord } from './attachment.ts';
+import { announce } from './context.ts';
+import { eagerPlan } from './eager.ts';
+import type { EagerTask, SeatFor } from './eager.ts';
 import type { Instance } from './instance.ts';
 import { failLease } from './lease-ends.ts';
 import { repeat } from './repeat.ts';
 import { count } from './world.ts';
 
-export interface Completion {
-  record: TaskRecord;
-  outcome: ReasonOutcome | ToolOutcome | TaskFailure;
-  attachment: Attachment;
-  /** May the answer carry the workflow's next reason step? */
-  eager: boolean;
-}
-
+/** What the worker is told, and the task it got along with the answer. */
 export interface CompletionAnswer {
   verdict: 'ok' | 'lost' | 'ended';
   next: Claimed | null;
 }
 
-type Branches = Record<Branch, { plan: Plan; eager: LeaseRow | null; cause: Cause } | null>;
+/** A task in the hands of a worker that says how it ended. */
+export interface HeldTask {
+  record: TaskRecord;
+  attachment: Attachment;
+}
+
+const LOST: CompletionAnswer = { verdict: 'lost', next: null };
 
 /** Records the outcome of a task; repeating it with the same token gives the same answer. */
-export function* completeTask(ctx: Instance, completion: Completion): Task<CompletionAnswer> {
-  const { outcome, record } = completion;
-  // An adopted lease's state is read after it: the call may have been settled in between.
-  if (!expects(record.state, record.lease)) return { verdict: 'lost', next: null };
-  switch (outcome.kind) {
-    case 'reason':
-      return yield* completeReason(ctx, completion, outcome);
-    case 'tool':
-      return yield* completeTool(ctx, completion, outcome);
-    case 'failure':
-      count(ctx.world, 'task failed');
-      yield* failLease(ctx, leaseOf(completion), outcome);
-      return { verdict: 'ok', next: null };
-    default:
-      return outcome satisfies never;
+export function* completeTask(
+  ctx: Instance,
+  task: HeldTask,
+  outcome: ReasonOutcome | ToolOutcome | TaskFailure,
+  options: { seatFor: SeatFor },
+): Task<CompletionAnswer> {
+  if (outcome.kind === 'failure') {
+    count(ctx.world, 'task failed');
+    yield* failLease(ctx, leaseOf(task.record, task.attachment), outcome);
+    return { verdict: 'ok', next: null };
   }
+  // A state that was read after the lease may be newer than it: then somebody else has recorded how the task ended.
+  if (!expects(task.record.state, task.record.lease)) return LOST;
+  if (outcome.kind === 'tool') return yield* completeTool(ctx, task.record, outcome, options);
+  return yield* completeReason(ctx, task, outcome, options);
 }
 
-function* completeReason(ctx: Instance, completion: Completion, outcome: ReasonOutcome): Task<CompletionAnswer> {
-  let { state, revision } = completion.record;
-  for (;;) {
-    const model: ModelFacts = { ...outcome.answered.model, seen: outcome.answered.seen };
-    const decision = decideReason(state, outcome, model, ctx.decideContext());
-    const branches: Branches = {
-      only: { plan: decision.plan, eager: null, cause: reasonCause(state, outcome, false) },
-      steered:
-        decision.steered === null ? null : { ...eagerPlan(ctx, completion, decision.steered), cause: reasonCause(state, outcome, true) },
-      last: null,
-    };
-    const result = yield* recordOutcome(ctx, completion, { branches, revision, seen: outcome.answered.seen });
-    if (result.verdict !== 'conflict') return settle(ctx, completion, { result, branches, phase: state.phase });
-    // The claim's snapshot was older than its lease: decide again on the state that the refusal carries.
-    count(ctx.world, 'conflict');
-    ({ state, revision } = result);
-  }
+interface Decided {
+  plan: Plan;
+  eager: EagerTask | null;
+  cause: Cause;
 }
 
-function* completeTool(ctx: Instance, completion: Completion, outcome: ToolOutcome): Task<CompletionAnswer> {
-  const { lease, state } = completion.record;
+type Branches = Record<Branch, Decided | null> & { only: Decided };
+type Recorded = CompleteResult | { verdict: 'repeated' };
+
+interface Write {
+  branches: Branches;
+  result: Recorded;
+}
+
+function* completeReason(ctx: Instance, task: HeldTask, outcome: ReasonOutcome, options: { seatFor: SeatFor }): Task<CompletionAnswer> {
+  const { record } = task;
+  const first = yield* writeReason(ctx, record, outcome, options);
+  if (first.result.verdict !== 'conflict') return settle(ctx, record, first);
+  // The workflow has moved although its step is leased: decide once more on what it is now, or let the step die.
+  count(ctx.world, 'conflict');
+  const { workflowId } = record.lease;
+  const workflow = yield* repeat(ctx, () => ctx.db(workflowState(workflowId)));
+  if (workflow !== null && expects(workflow.state, record.lease)) {
+    Object.assign(record, { state: workflow.state, revision: workflow.revision });
+    const again = yield* writeReason(ctx, record, outcome, options);
+    if (again.result.verdict !== 'conflict') return settle(ctx, record, again);
+  }
+  yield* failLease(ctx, leaseOf(record, task.attachment), { code: 'conflict', retryable: false });
+  return LOST;
+}
+
+function* writeReason(ctx: Instance, record: TaskRecord, outcome: ReasonOutcome, options: { seatFor: SeatFor }): Task<Write> {
+  const { state, revision } = record;
+  const { seen } = outcome.answered;
+  const model: ModelFacts = { ...outcome.answered.model, seen };
+  const decision = decideReason(state, outcome, model, ctx.decideContext());
+  const steered = decision.steered === null ? null : eagerPlan(decision.steered, ctx, options.seatFor);
+  const branches: Branches = {
+    only: { plan: decision.plan, eager: null, cause: reasonCause(state, outcome, false) },
+    steered: steered === null ? null : { ...steered, cause: reasonCause(state, outcome, true) },
+    last: null,
+  };
+  return { branches, result: yield* recordOutcome(ctx, record.lease, { branches, revision, seen }) };
+}
+
+function* completeTool(ctx: Instance, record: TaskRecord, outcome: ToolOutcome, options: { seatFor: SeatFor }): Task<CompletionAnswer> {
+  const { lease, state } = record;
+  const plans = yield* plansOf(ctx, record);
   const { status, result, error, duration_ms, events } = outcome;
   const end = { status, duration_ms, ...(result === undefined ? {} : { result }), ...(error === undefined ? {} : { error }) };
-  const plans = yield* plansOf(ctx, completion.record);
   const decision = decideTool(state, { callId: lease.callId as string, end, events, plans }, ctx.decideContext());
   const clientLeft = state.calls.some((call) => call.side === 'client');
   const branches: Branches = {
     only: { plan: decision.others, eager: null, cause: 'call settled, others open' },
     last: {
-      ...eagerPlan(ctx, completion, decision.last),
+      ...eagerPlan(decision.last, ctx, options.seatFor),
       cause: clientLeft ? 'last server call settled, client calls left' : 'last server call settled',
     },
     steered: null,
   };
-  const recorded = yield* recordOutcome(ctx, completion, { branches, revision: null, seen: 0 });
-  if (recorded.verdict === 'conflict') throw new Error('A tool call has no revision to conflict with.');
-  return settle(ctx, completion, { result: recorded, branches, phase: state.phase });
+  return settle(ctx, record, { branches, result: yield* recordOutcome(ctx, lease, { branches, revision: null, seen: 0 }) });
 }
 
 /** The batch's calls in full are only needed for a successor or for what the client is asked. */
@@ -96,92 +123,38 @@ function* plansOf(ctx: Instance, { lease, state }: TaskRecord): Task<ReadonlyMap
   return yield* repeat(ctx, () => ctx.db(callsOfStep({ workflowId: lease.workflowId, step: lease.step })));
 }
 
-/** The next reason step goes to the worker that has just completed one: its lease instead of a ready row, its start event with the plan's. */
-function eagerPlan(
-  ctx: Instance,
-  { attachment, eager, record: { lease } }: Completion,
-  plan: Plan,
-): { plan: Plan; eager: LeaseRow | null } {
-  const [task] = plan.tasks;
-  if (!eager || attachment.closed || ctx.dispatcher.paused || plan.tasks.length !== 1 || task === undefined || task.pool !== 'reason')
-    return { plan, eager: null };
-  const token = ctx.world.ids.named('b');
-  const { start, context } = task.payload;
-  const started = { type: start.type, context, data: { ...start.data, attempt: 1 } };
-  const leased = { ...plan, tasks: [], leases: [{ ...task, token }], events: [...plan.events, started] };
-  const { instanceId } = attachment;
-  const next = {
-    ...lease,
-    ...task,
-    attempt: 1,
-    losses: 0,
-    failures: 0,
-    token,
-    grantedBy: lease.token,
-    instanceId,
-    ...attachment.seat,
-    appended: 0,
-  };
-  return { plan: leased, eager: next };
-}
-
-interface Decided {
-  branches: Branches;
-  revision: number | null;
-  seen: number;
-}
-
-type Recorded = CompleteResult | { verdict: 'repeated' };
-
-function* recordOutcome(ctx: Instance, { record: { lease } }: Completion, decided: Decided): Task<Recorded> {
-  const { branches, revision, seen } = decided;
-  const command: CompleteCommand = {
-    sessionId: lease.sessionId,
-    workflowId: lease.workflowId,
-    taskId: lease.id,
-    callId: lease.callId,
-    token: lease.token,
-    revision,
-    seen,
-    plan: (branches.only as { plan: Plan }).plan,
-    last: branches.last?.plan ?? null,
-    steered: branches.steered?.plan ?? null,
-  };
-  return yield* repeat(ctx, function* (): Task<Recorded> {
+function recordOutcome(ctx: Instance, lease: LeaseRow, at: { branches: Branches; revision: number | null; seen: number }): Task<Recorded> {
+  const { branches, revision, seen } = at;
+  const { sessionId, workflowId, id: taskId, callId, token } = lease;
+  const plans = { plan: branches.only.plan, last: branches.last?.plan ?? null, steered: branches.steered?.plan ?? null };
+  const command: CompleteCommand = { sessionId, workflowId, taskId, callId, token, revision, seen, ...plans };
+  const write = function* (): Task<Recorded> {
     const result = yield* ctx.db(complete(command, ctx.world.faults));
     if (result.verdict !== 'lost') return result;
-    return (yield* ctx.db(answered(lease.token))) ? { verdict: 'repeated' } : result;
-  });
+    return (yield* ctx.db(answered(token))) ? { verdict: 'repeated' } : result;
+  };
+  return repeat(ctx, write, sessionId);
 }
 
-interface Settling {
-  result: Exclude<Recorded, { verdict: 'conflict' }>;
-  branches: Branches;
-  phase: TurnState['phase'];
-}
-
-function settle(ctx: Instance, { record: { lease } }: Completion, settling: Settling): CompletionAnswer {
-  const { result, branches, phase } = settling;
+function settle(ctx: Instance, { lease, state }: TaskRecord, { branches, result }: Write): CompletionAnswer {
   count(ctx.world, `completion ${result.verdict}`);
   if (result.verdict === 'repeated') {
-    // Whoever wrote it may have died before anybody was told of the next task that was leased along with it.
+    // Whoever wrote it may have died before anybody was told of the tasks, or the next task that was leased along with it.
     ctx.reconciler.request();
     if (!ctx.world.faults.has('wakeup_forgotten')) ctx.dispatcher.poke();
     return { verdict: 'ok', next: null };
   }
+  if (result.verdict === 'conflict') return LOST;
   if (result.verdict !== 'ok') return { verdict: result.verdict, next: null };
-  const branch = branches[result.branch] ?? (branches.only as NonNullable<Branches['only']>);
-  ctx.world.decisions.add(`${phase}: ${branch.cause}`);
-  ctx.world.trace(() => `${ctx.name} completes ${short(lease.id)}: ${branch.cause}`);
-  ctx.wake(new Set(branch.plan.tasks.map((task) => task.pool)));
-  if (branch.eager === null) return { verdict: 'ok', next: null };
+  const { plan, eager, cause } = branches[result.branch] ?? branches.only;
+  ctx.world.decisions.add(`${state.phase}: ${cause}`);
+  ctx.world.trace(() => `${ctx.name} completes ${short(lease.id)}: ${cause}`);
+  announce(ctx, [], new Set(plan.tasks.map((task) => task.pool)));
+  if (eager === null) return { verdict: 'ok', next: null };
   count(ctx.world, 'eager hand-over');
-  return { verdict: 'ok', next: { lease: branch.eager, state: branch.plan.state as TurnState, revision: result.revision } };
-}
-
-/** The lease as it stands under this attachment: what releases it is conditional on that. */
-function leaseOf({ record: { lease }, attachment }: Completion): LeaseRow {
-  return { ...lease, instanceId: attachment.instanceId, ...attachment.seat };
+  const { draft, token } = eager;
+  const next: LeaseRow = { ...lease, ...draft, attempt: 1, losses: 0, failures: 0, token, grantedBy: lease.token, appended: 0 };
+  return { verdict: 'ok', next: { lease: next, state: plan.state as TurnState, revision: result.revision } };
 }
 
 function reasonCause(state: TurnState, outcome: ReasonOutcome, steered: boolean): Cause {

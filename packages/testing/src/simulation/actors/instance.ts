@@ -1,4 +1,4 @@
-import type { Pool, Uuid } from '@everruns/contract';
+import type { Uuid } from '@everruns/contract';
 import type { DecideContext } from '@everruns/engine';
 import { short } from '../base/ids.ts';
 import { Life, sleep } from '../base/task.ts';
@@ -8,17 +8,23 @@ import type { BeatResult } from '../statements/instances.ts';
 import type { Sql } from '../store/statement.ts';
 import type { InstanceRow } from '../store/tables.ts';
 import { SqlError } from '../store/tx.ts';
+import { Delivery } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { runDue } from './engine.ts';
 import { Gateway } from './gateway.ts';
 import { Reconciler } from './reconciler.ts';
-import { endOverdue, endUnstarted, fireTimers, recoverOrphans } from './recovery.ts';
-import { repeat } from './repeat.ts';
 import { count } from './world.ts';
 import type { World } from './world.ts';
 
 const BEAT_MS = 2_000;
 const LOST_AFTER_MS = 6_000;
 const PAUSE_MS = 3_000;
+const PAUSE_CHECK_MS = 500;
+/** Grace after the start, and after a loss, for workers that hold leases of the instance that was before. */
+const GRACE_MS = 2_500;
+/** Between two beats at least, whatever is due. */
+const SOONEST_MS = 10;
+const AFTER_FAILURE_MS = 250;
 const RECONCILE_MS = 15_000;
 const CLIENT_DEADLINE_MS = 15_000;
 
@@ -34,14 +40,25 @@ export class Instance {
   life: Life;
   id: Uuid = '';
   dispatcher: Dispatcher;
+  delivery: Delivery;
   gateway: Gateway;
   reconciler: Reconciler;
+  /** It serves requests. */
+  ready = false;
   /** Its wall clock against real time, and how fast its own clock runs. */
   #skewMs: number;
   readonly #pace: number;
   #watched = new Map<Uuid, Watch>();
   #lastBeatMs: number | null = null;
-  #soonMs = BEAT_MS;
+  #graceUntilMs = 0;
+  /** Looks in a row at which the last renewal was too old. */
+  #lateLooks = 0;
+  /** When the next beat is due, on its own clock; infinite while none is planned. */
+  #dueMs = Infinity;
+  #beating = false;
+  #beatWanted = false;
+  #working = false;
+  #found: BeatResult | null = null;
   #cutOffUntilMs = 0;
 
   constructor(world: World, name: string) {
@@ -51,6 +68,7 @@ export class Instance {
     this.#pace = world.random.between(0.98, 1.02);
     this.life = this.#newLife();
     this.dispatcher = new Dispatcher(this);
+    this.delivery = new Delivery(this);
     this.gateway = new Gateway(this);
     this.reconciler = new Reconciler(this);
   }
@@ -59,23 +77,23 @@ export class Instance {
   start(): void {
     this.life = this.#newLife();
     this.dispatcher = new Dispatcher(this);
+    this.delivery = new Delivery(this);
     this.gateway = new Gateway(this);
     this.reconciler = new Reconciler(this);
     this.#watched = new Map();
     this.#lastBeatMs = null;
-    this.id = this.world.ids.named('a');
+    this.#lateLooks = 0;
+    this.#dueMs = Infinity;
+    this.#beating = this.#beatWanted = this.#working = false;
+    this.#found = null;
     this.#skewMs = this.world.random.between(-600_000, 600_000);
-    this.life.spawn(this.#live(this.life));
-    this.life.spawn(this.#housekeep(this.life));
+    this.life.onEnd(() => (this.ready = false));
+    this.life.spawn(this.#begin(this.life));
   }
 
   /** Is no other instance alive? */
   alone(): boolean {
     return this.#watched.size === 0;
-  }
-
-  get ready(): boolean {
-    return this.life.alive && this.#lastBeatMs !== null;
   }
 
   *db<T>(sql: Sql<T>): Task<T> {
@@ -104,28 +122,14 @@ export class Instance {
     return { nowMs: Math.round(this.world.timeline.nowMs + this.#skewMs), ids: this.world.ids, clientDeadlineMs: CLIENT_DEADLINE_MS };
   }
 
-  /** New work: claimed here, and told to the others. */
-  wake(pools: ReadonlySet<Pool>): void {
-    const { world } = this;
-    if (pools.size === 0 || world.faults.has('wakeup_forgotten')) return;
-    this.dispatcher.poke(pools);
-    for (const other of world.instances) {
-      if (other === this || world.chaos.losesHint()) continue;
-      world.timeline.after(world.chaos.delayMs(), () => other.life.alive && other.dispatcher.poke(pools));
-    }
+  inGrace(): boolean {
+    return this.#now() < this.#graceUntilMs;
   }
 
-  /** Holders of leases that are gone hear of it, here and elsewhere. */
-  cancelled(tokens: readonly Uuid[]): void {
-    const { world } = this;
-    if (tokens.length === 0) return;
-    for (const token of tokens) this.gateway.cancelLease(token);
-    for (const other of world.instances) {
-      if (other === this || world.chaos.losesHint()) continue;
-      world.timeline.after(world.chaos.delayMs(), () => {
-        if (other.life.alive) for (const token of tokens) other.gateway.cancelLease(token);
-      });
-    }
+  /** Brings the next beat forward, for something that is due earlier. */
+  soon(ms: number): void {
+    const inMs = Math.max(SOONEST_MS, Math.min(ms, BEAT_MS));
+    if (this.#now() + inMs < this.#dueMs) this.#schedule(inMs);
   }
 
   #newLife(): Life {
@@ -135,90 +139,140 @@ export class Instance {
     });
   }
 
-  *#live(life: Life): Task<void> {
-    yield* this.#register();
-    while (life.alive) {
-      this.#soonMs = BEAT_MS;
+  /** A start that fails is tried again, under another id, by whoever supervises the process. */
+  *#begin(life: Life): Task<void> {
+    for (;;) {
+      this.id = this.world.ids.named('a');
+      this.#graceUntilMs = this.#now() + GRACE_MS;
       try {
-        yield* this.#beat();
+        yield* this.db(registerInstance(this.id));
+        break;
       } catch (error) {
         if (!(error instanceof SqlError)) throw error;
-        if (this.#lastBeatMs === null || this.#now() - this.#lastBeatMs > PAUSE_MS) this.#pause();
-        this.#soonMs = 250;
+        yield* sleep(this.world.timeline, AFTER_FAILURE_MS);
       }
-      yield* sleep(this.world.timeline, this.#soonMs / this.#pace);
     }
+    life.spawn(this.#every(PAUSE_CHECK_MS, () => this.#checkPause()));
+    life.spawn(this.#every(RECONCILE_MS, () => this.reconciler.request()));
+    yield* this.#renew();
+    if (this.#dueMs === Infinity) this.#schedule(BEAT_MS);
+    this.ready = true;
+  }
+
+  *#every(ms: number, act: () => void): Task<void> {
+    for (;;) {
+      yield* sleep(this.world.timeline, ms / this.#pace);
+      act();
+    }
+  }
+
+  /** Two looks, so that a process that was stopped itself gets to its beat first. */
+  #checkPause(): void {
+    const isLate = this.#lastBeatMs !== null && this.#now() - this.#lastBeatMs > PAUSE_MS;
+    this.#lateLooks = isLate ? this.#lateLooks + 1 : 0;
+    if (this.#lateLooks >= 2) this.#setPaused(true);
   }
 
   /** Others may take it for lost: it claims nothing, and its workers are better off elsewhere. */
-  #pause(): void {
-    if (this.dispatcher.paused) return;
-    this.dispatcher.paused = true;
-    if (!this.alone()) this.gateway.sendAway();
-  }
-
-  *#housekeep(life: Life): Task<void> {
-    while (life.alive) {
-      yield* sleep(this.world.timeline, RECONCILE_MS);
-      this.reconciler.request();
-    }
-  }
-
-  /** A start that fails is one that is tried again by whoever supervises the process. */
-  *#register(): Task<void> {
-    for (;;) {
-      try {
-        return yield* repeat(this, () => this.db(registerInstance(this.id)));
-      } catch (error) {
-        if (!(error instanceof SqlError)) throw error;
-      }
-    }
+  #setPaused(paused: boolean): void {
+    if (paused === this.dispatcher.away) return;
+    this.dispatcher.away = paused;
+    if (!paused) this.dispatcher.poke();
+    else if (!this.alone()) this.gateway.sendAway();
   }
 
   #now(): number {
     return this.world.timeline.nowMs * this.#pace;
   }
 
+  #schedule(ms: number): void {
+    const dueMs = this.#now() + ms;
+    const { life } = this;
+    this.#dueMs = dueMs;
+    this.world.timeline.after(ms / this.#pace, () =>
+      life.act(() => {
+        if (this.#dueMs !== dueMs) return; // another time was set
+        this.#dueMs = Infinity;
+        life.spawn(this.#renewAndPlan());
+      }),
+    );
+  }
+
+  *#renewAndPlan(): Task<void> {
+    yield* this.#renew();
+    if (this.#dueMs === Infinity) this.#schedule(BEAT_MS);
+  }
+
+  /** One beat at a time. */
+  *#renew(): Task<void> {
+    this.#beatWanted = true;
+    if (this.#beating) return;
+    this.#beating = true;
+    while (this.#beatWanted) {
+      this.#beatWanted = false;
+      yield* this.#beat();
+    }
+    this.#beating = false;
+  }
+
   *#beat(): Task<void> {
-    const result = yield* this.db(beat(this.id));
-    const now = this.#now();
-    const unbroken = this.#lastBeatMs !== null && now - this.#lastBeatMs <= PAUSE_MS;
-    if (!result.renewed) yield* this.#reborn();
-    this.#lastBeatMs = now;
-    this.dispatcher.paused = false;
-    yield* this.#judge(result.peers, { now, unbroken });
-    yield* this.#due(result);
+    try {
+      const result = yield* this.db(beat(this.id));
+      const now = this.#now();
+      const unbroken = this.#lastBeatMs !== null && now - this.#lastBeatMs <= PAUSE_MS;
+      if (!result.renewed) yield* this.#reborn();
+      this.#lastBeatMs = now;
+      this.#lateLooks = 0;
+      this.#setPaused(false);
+      yield* this.#judge(result.peers, { now, unbroken });
+      this.#workOn(result);
+    } catch (error) {
+      if (!(error instanceof SqlError)) throw error;
+      this.#checkPause();
+      this.#schedule(AFTER_FAILURE_MS);
+    }
+  }
+
+  /** What later beats found while the work goes on is one more round after it. */
+  #workOn(result: BeatResult): void {
+    this.#found = result;
+    if (this.#working) return;
+    this.#working = true;
+    this.life.spawn(this.#work());
+  }
+
+  *#work(): Task<void> {
+    for (let found = this.#found; found !== null; found = this.#found) {
+      this.#found = null;
+      yield* runDue(this, found);
+    }
+    this.#working = false;
   }
 
   /** Declared lost: what was granted under the old id is everyone's to recover. */
   *#reborn(): Task<void> {
     count(this.world, 'instance reborn');
     this.id = this.world.ids.named('a');
+    this.#graceUntilMs = this.#now() + GRACE_MS;
     this.world.trace(() => `${this.name} was declared lost, goes on as ${short(this.id)}`);
     this.gateway.sendAway();
-    yield* this.#register();
+    yield* this.db(registerInstance(this.id));
   }
 
   *#judge(peers: readonly InstanceRow[], at: { now: number; unbroken: boolean }): Task<void> {
-    const known = new Set(peers.map((peer) => peer.id));
-    for (const id of this.#watched.keys()) if (!known.has(id)) this.#watched.delete(id);
+    const alive = new Set(peers.map((peer) => peer.id));
+    for (const id of this.#watched.keys()) if (!alive.has(id)) this.#watched.delete(id);
     for (const peer of peers) {
       const watch = this.#watched.get(peer.id);
       if (watch === undefined || watch.beat !== peer.beat || !at.unbroken) this.#watched.set(peer.id, { beat: peer.beat, sinceMs: at.now });
-      else if (at.now - watch.sinceMs >= LOST_AFTER_MS && (yield* this.db(loseInstance(peer)))) {
-        count(this.world, 'instance lost');
-        this.world.trace(() => `${this.name} declares ${short(peer.id)} lost`);
-        this.#watched.delete(peer.id);
-        this.#soonMs = 500;
-      }
+      else if (at.now - watch.sinceMs >= LOST_AFTER_MS) yield* this.#lose(peer);
     }
   }
 
-  *#due(result: BeatResult): Task<void> {
-    if (result.timersDue) yield* fireTimers(this);
-    if (result.leasesOverdue) yield* endOverdue(this);
-    if (result.readyOverdue) yield* endUnstarted(this);
-    if (result.leasesOrphaned) yield* recoverOrphans(this);
-    if (!this.world.faults.has('wakeup_forgotten')) this.dispatcher.poke(new Set(result.readyPools));
+  *#lose(peer: InstanceRow): Task<void> {
+    if (!(yield* this.db(loseInstance(peer)))) return;
+    count(this.world, 'instance lost');
+    this.world.trace(() => `${this.name} declares ${short(peer.id)} lost`);
+    this.#watched.delete(peer.id);
   }
 }

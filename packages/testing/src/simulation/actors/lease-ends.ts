@@ -6,12 +6,13 @@ import { done, sleep } from '../base/task.ts';
 import type { Task } from '../base/task.ts';
 import { applyPlan, lockHead, openCalls, workflowUnderHead } from '../statements/head.ts';
 import type { HeldWorkflow } from '../statements/head.ts';
-import { dropLease, leaseStands, requeue, takeReady } from '../statements/leases.ts';
+import { dropLease, leaseStands, requeueLease, takeReady } from '../statements/leases.ts';
 import type { RequeueCommand } from '../statements/leases.ts';
 import { lastReasonStart } from '../statements/step.ts';
 import type { Written } from '../statements/writes.ts';
 import type { Sql } from '../store/statement.ts';
 import type { HeadRow, LeaseRow, TaskRow } from '../store/tables.ts';
+import { announce, revoke } from './context.ts';
 import type { Instance } from './instance.ts';
 import { repeat } from './repeat.ts';
 
@@ -32,6 +33,8 @@ export interface HeadDecision {
   /** Null: not one of the engine's. */
   cause: Cause | null;
   drop?: readonly Uuid[] | 'all';
+  /** The key of the message in the plan. */
+  messageKey?: Uuid | null;
 }
 
 /** Lock, then act. */
@@ -46,8 +49,8 @@ export function underHead<T>(ctx: Instance, sessionId: Uuid, work: (held: HeldHe
         const workflow = yield* run(workflowUnderHead(workflowId, ctx.world.faults));
         return workflow === null || FINAL_STATUSES.has(workflow.status) ? null : workflow;
       },
-      *apply({ workflow, plan, cause, drop = [] }) {
-        const written = yield* run(applyPlan({ sessionId, workflowId: workflow.id, plan, drop }));
+      *apply({ workflow, plan, cause, drop = [], messageKey = null }) {
+        const written = yield* run(applyPlan({ sessionId, workflowId: workflow.id, plan, drop, messageKey }));
         if (cause !== null) ctx.world.decisions.add(`${workflow.state.phase}: ${cause}`);
         return written;
       },
@@ -57,30 +60,31 @@ export function underHead<T>(ctx: Instance, sessionId: Uuid, work: (held: HeldHe
 
 /** Applies what is decided under a session's head, and tells everybody; null decides nothing. */
 export function decideUnderHead(ctx: Instance, sessionId: Uuid, decide: (held: HeldHead) => Task<HeadDecision | null>): Task<boolean> {
-  return repeat(ctx, function* (): Task<boolean> {
+  const write = function* (): Task<boolean> {
     const applied = yield* underHead(ctx, sessionId, function* (held) {
       const decision = yield* decide(held);
       return decision === null ? null : { plan: decision.plan, written: yield* held.apply(decision) };
     });
     if (applied === null) return false;
-    ctx.cancelled(applied.written.dropped.map((lease) => lease.token));
-    ctx.wake(new Set(applied.plan.tasks.map((task): Pool => task.pool)));
+    announce(ctx, applied.written.dropped, new Set(applied.plan.tasks.map((task): Pool => task.pool)));
     return true;
-  });
+  };
+  return repeat(ctx, write, sessionId);
 }
 
 /** Between two looks at a lease that somebody else is deciding about. */
 const BUSY_MS = 20;
 
 /** Lease back to the queue, or to a timer; false when it has changed hands. One that somebody is deciding about is waited for. */
-export function giveBack(ctx: Instance, command: RequeueCommand): Task<boolean> {
-  return repeat(ctx, function* (): Task<boolean> {
-    while (!(yield* ctx.db(requeue(command)))) {
+export function requeue(ctx: Instance, command: RequeueCommand): Task<boolean> {
+  const write = function* (): Task<boolean> {
+    while (!(yield* ctx.db(requeueLease(command)))) {
       if (!(yield* ctx.db(leaseStands(command.lease)))) return false;
       yield* sleep(ctx.world.timeline, BUSY_MS);
     }
     return true;
-  });
+  };
+  return repeat(ctx, write, command.lease.sessionId);
 }
 
 /** Which holder a decision is about: this one, or whoever holds the task by now. */
@@ -111,7 +115,7 @@ function* underLease(
   });
   if (!over) return;
   yield* repeat(ctx, () => ctx.db(dropLease(lease)));
-  ctx.cancelled([lease.token]);
+  revoke(ctx, lease);
 }
 
 type CallEnd = Parameters<typeof decideTool>[1]['end'];
@@ -138,15 +142,13 @@ function decisionOfCall(ctx: Instance, workflow: HeldWorkflow, call: { callId: s
 export function sealTurn(ctx: Instance, lease: LeaseRow): Task<void> {
   return underLease(ctx, lease, 'as read', function* (state, workflow, held): Task<LeaseDecision> {
     const open = openCalls(workflow);
-    if (yield* hasUnreadInput(ctx, held)) {
-      // Only this call: tasks of the others are in the queue, and a turn that goes on would run them after their end.
-      if (lease.callId !== null && !ctx.world.faults.has('batch_given_up')) {
-        const end = { status: 'error', error: 'The call was given up.' } as const;
-        return { ...decisionOfCall(ctx, workflow, { callId: lease.callId, end }), drop: [lease.id] };
-      }
+    if (!(yield* hasUnreadInput(ctx, held))) return { plan: decideSeal(state, open, ctx.decideContext()), cause: 'sealed', drop: 'all' };
+    if (lease.callId === null || ctx.world.faults.has('batch_given_up')) {
       return { plan: decideGoOn(state, open, ctx.decideContext()), cause: 'given up, but input came in', drop: 'all' };
     }
-    return { plan: decideSeal(state, open, ctx.decideContext()), cause: 'sealed', drop: 'all' };
+    // Only this call: tasks of the others are in the queue, and a turn that goes on would run them after their end.
+    const end = { status: 'error', error: 'The call was given up.' } as const;
+    return { ...decisionOfCall(ctx, workflow, { callId: lease.callId, end }), drop: [lease.id] };
   });
 }
 
@@ -156,28 +158,27 @@ export function* failLease(ctx: Instance, lease: LeaseRow, failure: { code: stri
   const failures = lease.failures + 1;
   const delayMs = isRetryable(failure) ? retryDelayMs(failures, ctx.world.random.next()) : null;
   if (delayMs === null) return yield* endDead(ctx, lease);
-  yield* giveBack(ctx, { lease, losses: lease.losses, failures, delayMs });
+  yield* requeue(ctx, { lease, losses: lease.losses, failures, delayMs });
 }
 
 /** The task's attempts are used up: a tool call is answered as an error, a reason step ends its turn. */
 function endDead(ctx: Instance, lease: LeaseRow): Task<void> {
   if (lease.pool === 'tool') return settleCall(ctx, lease, { status: 'error', error: 'The tool could not be run.' });
   return underLease(ctx, lease, 'whoever', function* (_state, workflow, held): Task<LeaseDecision> {
-    return { ...(yield* decisionOfDeath(ctx, { workflow, held, task: lease })), drop: 'all' };
+    const unread = yield* hasUnreadInput(ctx, held);
+    return { ...decisionOfDeath(ctx, { workflow, unread, task: lease }), drop: 'all' };
   });
 }
 
 interface Death {
   workflow: HeldWorkflow;
-  held: HeldHead;
+  unread: boolean;
   task: TaskRow;
 }
 
-function* decisionOfDeath(ctx: Instance, { workflow, held, task }: Death): Task<{ plan: Plan; cause: Cause }> {
+function decisionOfDeath(ctx: Instance, { workflow, unread, task }: Death): { plan: Plan; cause: Cause } {
   const open = openCalls(workflow);
-  if (yield* hasUnreadInput(ctx, held)) {
-    return { plan: decideGoOn(workflow.state, open, ctx.decideContext()), cause: 'given up, but input came in' };
-  }
+  if (unread) return { plan: decideGoOn(workflow.state, open, ctx.decideContext()), cause: 'given up, but input came in' };
   const { id, pool, priority, step, callId, effect, payload, attempt } = task;
   const dead = [{ id: ctx.world.ids.next(), task: { id, pool, priority, step, callId, effect, payload }, attempts: attempt, errors: [] }];
   return { plan: { ...decideDeath(workflow.state, open, 'It failed.', ctx.decideContext()), dead }, cause: 'step died' };
@@ -190,7 +191,8 @@ export function* endUnstartedTask(ctx: Instance, task: TaskRow): Task<boolean> {
     if (!before && !(yield* held.run(takeReady(task.id)))) return null;
     const workflow = yield* held.live(task.workflowId);
     if (workflow === null) return null;
-    if (task.callId === null) return { workflow, ...(yield* decisionOfDeath(ctx, { workflow, held, task })), drop: 'all' };
+    // Nobody has read its message, and nobody would read it in the next step either.
+    if (task.callId === null) return { workflow, ...decisionOfDeath(ctx, { workflow, unread: false, task }), drop: 'all' };
     return { workflow, ...decisionOfCall(ctx, workflow, { callId: task.callId, end: { status: 'error', error: 'Nobody started it.' } }) };
   });
 }

@@ -5,6 +5,7 @@ import { leasesWhere } from '../statements/leases.ts';
 import type { LeaseRow } from '../store/tables.ts';
 import { SqlError } from '../store/tx.ts';
 import type { Instance } from './instance.ts';
+import { cancelLease } from './context.ts';
 import { recoverAll } from './recovery.ts';
 import { count } from './world.ts';
 
@@ -59,13 +60,13 @@ export class Reconciler {
     const confirmed = yield* this.#compare();
     const suspected = new Set(suspects.orphans.map((lease) => lease.token));
     yield* this.#giveBack(confirmed.orphans.filter((lease) => suspected.has(lease.token)));
-    for (const token of confirmed.ghosts) if (suspects.ghosts.includes(token)) this.#ctx.gateway.cancelLease(token);
+    for (const token of confirmed.ghosts) if (suspects.ghosts.includes(token)) cancelLease(this.#ctx, { token });
   }
 
   /** What stands under an attached worker was never delivered; of one that is gone nobody knows. */
   *#giveBack(orphans: readonly LeaseRow[]): Task<void> {
     if (orphans.length > 0) count(this.#ctx.world, 'stray leases');
-    const { attachments } = this.#ctx.gateway;
+    const { attachments } = this.#ctx.dispatcher;
     const isAttached = (lease: LeaseRow): boolean => attachments.has(lease.attachment);
     yield* recoverAll(this.#ctx, orphans.filter(isAttached), 'unstarted');
     yield* recoverAll(
@@ -76,18 +77,18 @@ export class Reconciler {
   }
 
   *#compare(): Task<Findings> {
-    const { gateway } = this.#ctx;
-    const running = gateway.records();
+    const { dispatcher, gateway } = this.#ctx;
+    const running = [...dispatcher.attachments.values()].flatMap((attachment) => [...attachment.tasks.values()]);
     const mine = (lease: LeaseRow): boolean => lease.instanceId === this.#ctx.id;
     const leases = yield* this.#ctx.db(leasesWhere('leases_of_instance', mine));
-    const held = new Set(gateway.records().map((record) => record.lease.token));
+    const held = new Set([...dispatcher.attachments.values()].flatMap((attachment) => [...attachment.tasks.keys()]));
     // A completion that is being written may grant a lease and end one.
-    const moving = new Set(running.filter((record) => record.busy).map((record) => record.lease.workflowId));
+    const moving = new Set(running.filter((record) => record.queued > 0).map((record) => record.lease.workflowId));
     const standing = new Set(leases.map((lease) => lease.token));
     return {
       orphans: leases.filter((lease) => !held.has(lease.token) && !moving.has(lease.workflowId) && !gateway.isMoving(lease.attachment)),
       ghosts: running
-        .filter((record) => !record.busy && held.has(record.lease.token) && !standing.has(record.lease.token))
+        .filter((record) => record.queued === 0 && held.has(record.lease.token) && !standing.has(record.lease.token))
         .map((record) => record.lease.token),
     };
   }

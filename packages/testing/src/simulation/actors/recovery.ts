@@ -7,8 +7,9 @@ import { orphanedLeases, overdueLeases, overdueReady } from '../statements/lease
 import { dropTimer, dueDeadlines, moveDueTasks } from '../statements/timers.ts';
 import type { LeaseRow, TimerRow } from '../store/tables.ts';
 import { SqlError } from '../store/tx.ts';
+import { revoke, wake } from './context.ts';
 import type { Instance } from './instance.ts';
-import { decideUnderHead, endUnstartedTask, failLease, giveBack, sealTurn, settleCall, settleUnknown } from './lease-ends.ts';
+import { decideUnderHead, endUnstartedTask, failLease, requeue, sealTurn, settleCall, settleUnknown } from './lease-ends.ts';
 import { count } from './world.ts';
 
 /** What becomes of work whose holder is gone or late. Every path ends under the session's head or in one conditional statement. */
@@ -23,8 +24,8 @@ function* recoverLease(ctx: Instance, lease: LeaseRow, cause: LossCause): Task<v
   if (verdict.action === 'settle_unknown') return yield* settleUnknown(ctx, lease, 'as read');
   if (verdict.action === 'seal') return yield* sealTurn(ctx, lease);
   const { losses, delayMs } = verdict;
-  const moved = yield* giveBack(ctx, { lease, losses, failures: lease.failures, delayMs });
-  if (moved && delayMs === 0) ctx.wake(new Set([lease.pool]));
+  const moved = yield* requeue(ctx, { lease, losses, failures: lease.failures, delayMs });
+  if (moved && delayMs === 0) wake(ctx, new Set([lease.pool]));
 }
 
 export function* recoverAll(ctx: Instance, leases: readonly LeaseRow[], cause: LossCause): Task<void> {
@@ -51,7 +52,7 @@ export function* endOverdue(ctx: Instance): Task<void> {
     count(ctx.world, 'lease overdue');
     if (lease.pool === 'tool') yield* settleCall(ctx, lease, { status: 'timeout', error: 'The call did not end in time.' });
     else yield* failLease(ctx, lease, { code: 'start_to_close', retryable: true });
-    ctx.cancelled([lease.token]);
+    revoke(ctx, lease);
   });
 }
 
@@ -67,14 +68,14 @@ export function* recoverOrphans(ctx: Instance): Task<void> {
   yield* recoverAll(ctx, yield* ctx.db(orphanedLeases), 'instance_lost');
 }
 
-/** Everything in `timers` that is due. */
-export function* fireTimers(ctx: Instance): Task<void> {
-  ctx.wake(new Set(yield* ctx.db(moveDueTasks)));
-  yield* forEach(yield* ctx.db(dueDeadlines), (due) => endClientWait(ctx, due));
+/** Everything in `timers` that is due; false when something failed and is due still. */
+export function* fireTimers(ctx: Instance): Task<boolean> {
+  wake(ctx, new Set(yield* ctx.db(moveDueTasks)));
+  return !(yield* forEach(yield* ctx.db(dueDeadlines), (due) => endClientWait(ctx, due)));
 }
 
-function endClientWait(ctx: Instance, due: TimerRow): Task<boolean> {
-  return decideUnderHead(ctx, due.sessionId, function* (held) {
+function* endClientWait(ctx: Instance, due: TimerRow): Task<void> {
+  yield* decideUnderHead(ctx, due.sessionId, function* (held) {
     yield* held.run(dropTimer(due.id));
     const workflow = yield* held.live(due.workflowId);
     if (workflow?.status !== 'waiting' || workflow.state.iteration !== due.step) return null;

@@ -1,12 +1,14 @@
 import { toPublicId } from '@everruns/contract';
 import type { Uuid } from '@everruns/contract';
-import { decideAbandon, decideCancel, decideClientResults, EMPTY_PLAN, fold, startTurn } from '@everruns/engine';
-import type { ClientResult, EventDraft, Plan, TurnEvent } from '@everruns/engine';
+import { decideAbandon, decideClientResults, EMPTY_PLAN, fold, startTurn } from '@everruns/engine';
+import type { ClientResult, EventDraft, Plan, TurnEvent, TurnState } from '@everruns/engine';
 import type { Task } from '../base/task.ts';
-import { accept, findMessage } from '../statements/accept.ts';
-import type { AcceptCommand } from '../statements/accept.ts';
-import { openCalls, recordKey } from '../statements/head.ts';
+import { accept, findMessageByKey, messageIdOf } from '../statements/accept.ts';
+import type { AcceptCommand, AcceptResult, OfferedSeat } from '../statements/accept.ts';
+import { openCalls } from '../statements/head.ts';
 import { SqlError } from '../store/tx.ts';
+import { announce, wake } from './context.ts';
+import type { SeatOffer } from './dispatcher.ts';
 import type { Instance } from './instance.ts';
 import { decideUnderHead } from './lease-ends.ts';
 import { repeat } from './repeat.ts';
@@ -20,98 +22,91 @@ export interface Post {
   key: Uuid | null;
 }
 
-/** Stores a message, and starts, steers or resumes a turn; gives the id under which it is in the log. */
-export function* postMessage(ctx: Instance, post: Post): Task<string> {
-  const uuid = ctx.world.ids.random();
-  const id = toPublicId('message', uuid);
-  // Without a key of the client's its own id is one: repeated after a lost reply, it meets itself.
-  const key = post.key ?? (ctx.world.faults.has('post_without_key') ? null : uuid);
-  const message = { id, metadata: post.key === null ? {} : { key: post.key } };
-  const input: EventDraft = { type: 'input.message', context: {}, data: { message } };
-  const own = { sessionId: post.sessionId, key, messageId: id };
-  try {
-    for (;;) {
-      const verdict = yield* acceptMessage(ctx, own, input);
-      if (verdict !== 'waiting') return id;
-      if (yield* abandonWait(ctx, own, input)) return id;
-    }
-  } catch (error) {
-    if (!(error instanceof SqlError) || error.code !== '23505') throw error;
-    count(ctx.world, 'duplicate post');
-    ctx.reconciler.request(); // the first one may have been granted a lease
-    return id;
-  }
-}
-
+/** A message with the key under which it is stored once. */
 interface OwnMessage {
   sessionId: Uuid;
+  /** Null: a planted fault. */
   key: Uuid | null;
   messageId: string;
 }
 
-function* acceptMessage(ctx: Instance, own: OwnMessage, input: EventDraft): Task<'started' | 'steered' | 'stored' | 'waiting'> {
+/** Stores a message, and starts, steers or resumes a turn; gives the id under which it is in the log. */
+export function* postMessage(ctx: Instance, post: Post): Task<string> {
+  const uuid = ctx.world.ids.random();
+  const messageId = toPublicId('message', uuid);
+  const { sessionId } = post;
+  const own: OwnMessage = { sessionId, key: post.key ?? (ctx.world.faults.has('post_without_key') ? null : uuid), messageId };
+  const message = { id: messageId, metadata: post.key === null ? {} : { key: post.key } };
+  const input: EventDraft = { type: 'input.message', context: {}, data: { message } };
   const turnId = ctx.world.ids.named('d');
-  const { state, task } = startTurn({ turnId, inputMessageId: own.messageId, inputPreview: '' }, ctx.decideContext());
+  const { state, task } = startTurn({ turnId, inputMessageId: messageId, inputPreview: '' }, ctx.decideContext());
   const events: EventDraft[] = [
     input,
     { type: 'turn.started', context: {}, data: {} },
     { type: 'session.activated', context: {}, data: {} },
   ];
-  const seat = ctx.world.random.chance(0.5) ? ctx.gateway.offerSeat() : null;
-  const command: AcceptCommand = { sessionId: own.sessionId, key: own.key, turnId, events, state, task, offer: offerOf(ctx, seat) };
-  if (seat !== null) seat.attachment.promised.reason++;
+  const result = yield* acceptOrFind(ctx, { sessionId, key: own.key, turnId, events, state, task });
+  count(ctx.world, `post ${result.verdict}`);
+  if (result.verdict === 'duplicate') return yield* storedMessage(ctx, own);
+  if (result.verdict === 'waiting') return (yield* abandonWait(ctx, own, input)) ?? (yield* postMessage(ctx, post));
+  return messageId;
+}
+
+/** Stores the message and tells of it. A worker's free seat goes with it, for the turn's first task: that saves the claim. */
+function* acceptOrFind(ctx: Instance, command: AcceptCommand): Task<AcceptResult | { verdict: 'duplicate' }> {
+  const offer = ctx.dispatcher.offerSeat('reason');
   try {
-    const result = yield* repeat(ctx, function* (attempt) {
-      const stored = attempt > 0 && own.key === null ? yield* ctx.db(findMessage(own)) : null;
-      return stored === null ? yield* ctx.db(accept(command, ctx.world.faults)) : ({ verdict: 'stored' } as const);
-    });
-    count(ctx.world, `post ${result.verdict}`);
-    if (result.verdict !== 'started') return result.verdict;
-    if (result.granted === null || seat === null) ctx.wake(new Set(['reason']));
-    else {
-      count(ctx.world, 'post with a seat');
-      ctx.gateway.assign(seat.attachment, { lease: result.granted, state, revision: 1 });
-    }
-    return 'started';
+    const seat = offer === null ? {} : { seat: offeredSeat(ctx, offer) };
+    const result = yield* repeat(ctx, () => ctx.db(accept({ ...command, ...seat }, ctx.world.faults)), command.sessionId);
+    if (result.verdict === 'started') begin(ctx, result, { offer, state: command.state });
+    return result;
+  } catch (error) {
+    if (!(error instanceof SqlError) || error.code !== '23505') throw error;
+    return { verdict: 'duplicate' };
   } finally {
-    if (seat !== null) seat.attachment.promised.reason--;
+    offer?.release();
   }
 }
 
-function offerOf(ctx: Instance, seat: ReturnType<Instance['gateway']['offerSeat']>): AcceptCommand['offer'] {
-  if (seat === null) return null;
-  const { attachment, freeSeats } = seat;
-  return { ...attachment.seat, instanceId: attachment.instanceId, token: ctx.world.ids.named('b'), freeSeats };
+function offeredSeat(ctx: Instance, { attachment, freeSeats }: SeatOffer): OfferedSeat {
+  return { ...attachment.seat, instanceId: ctx.id, token: ctx.world.ids.named('b'), freeSeats };
 }
 
-/** The session waits for its client: the message ends the wait. False when somebody else ended it first. */
-function* abandonWait(ctx: Instance, own: OwnMessage, input: EventDraft): Task<boolean> {
-  const abandoned = yield* decideUnderHead(ctx, own.sessionId, function* (held) {
+function begin(ctx: Instance, result: AcceptResult & { verdict: 'started' }, at: { offer: SeatOffer | null; state: TurnState }): void {
+  if (result.task === null || at.offer === null) return announce(ctx, [], new Set(['reason']));
+  count(ctx.world, 'post with a seat');
+  ctx.delivery.assign(at.offer.attachment, { lease: result.task, state: at.state, revision: 1 });
+}
+
+/** The key is taken: by another post of the client, or by the first attempt of this one, whose reply was lost. */
+function* storedMessage(ctx: Instance, own: OwnMessage): Task<string> {
+  const stored = yield* repeat(ctx, () => ctx.db(findMessageByKey(own)));
+  if (stored === null) throw new Error('A key that is taken has no message.');
+  const id = messageIdOf(stored.event) as string;
+  count(ctx.world, id === own.messageId ? 'own post found' : 'duplicate post');
+  if (id === own.messageId && stored.started) {
+    wake(ctx, new Set(['reason']));
+    ctx.reconciler.request(); // the turn's first task may have been leased, and nobody here was told
+  }
+  return id;
+}
+
+/** The session waits for its client: the message ends the wait. Null when somebody else ended it first. */
+function* abandonWait(ctx: Instance, own: OwnMessage, input: EventDraft): Task<string | null> {
+  const keyed = own.key !== null && !ctx.world.faults.has('abandon_without_key');
+  let id: string | null = null;
+  const resumed = yield* decideUnderHead(ctx, own.sessionId, function* (held) {
+    const stored = keyed ? yield* held.run(findMessageByKey(own)) : null;
+    id = stored === null ? null : messageIdOf(stored.event);
+    if (stored !== null) return null;
     const workflow = yield* held.live(held.head.turnId);
     if (workflow?.status !== 'waiting') return null;
     const plan = decideAbandon(workflow.state, openCalls(workflow, 'client'), [input], ctx.decideContext());
-    const seq = held.head.lastSeq + plan.events.indexOf(input) + 1;
-    if (own.key !== null && !ctx.world.faults.has('abandon_without_key')) {
-      yield* held.run(recordKey({ sessionId: own.sessionId, key: own.key, seq }));
-    }
-    return { workflow, plan, cause: 'message while waiting' };
+    return { workflow, plan, cause: 'message while waiting', messageKey: keyed ? own.key : null };
   });
-  if (abandoned) count(ctx.world, 'post resumed');
-  return abandoned;
-}
-
-/** Ends the running turn. Repeated after a lost reply, it ends only the one that it meant. */
-export function* cancelTurn(ctx: Instance, sessionId: Uuid, request: string): Task<void> {
-  let meant: Uuid | null = null;
-  const cancelled = yield* decideUnderHead(ctx, sessionId, function* (held) {
-    const repeated = meant !== null && !ctx.world.faults.has('cancel_repeated_blindly');
-    const workflow = yield* held.live(repeated && held.head.turnId !== meant ? null : held.head.turnId);
-    if (workflow === null) return null;
-    meant = workflow.id;
-    const input = { reason: request, open: openCalls(workflow), note: 'The user asked to stop.' };
-    return { workflow, plan: decideCancel(workflow.state, input, ctx.decideContext()), cause: 'cancelled', drop: 'all' };
-  });
-  if (cancelled) count(ctx.world, 'turn cancelled');
+  if (resumed) count(ctx.world, 'post resumed');
+  else if (id === own.messageId) wake(ctx, new Set(['reason']));
+  return resumed ? own.messageId : id;
 }
 
 /** Answers client-side calls: unknown ids refuse all, answers that were given before count as nothing. */

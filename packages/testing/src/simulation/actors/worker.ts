@@ -24,7 +24,6 @@ export class Worker {
   life: Life;
   link: Link | null = null;
   #bootId: Uuid = '';
-  #attachNo = 0;
   readonly #tasks = new Map<Uuid, WorkerTask>();
   #greeted: ((answer: 'welcome' | 'gone') => void) | null = null;
   #ended: (() => void) | null = null;
@@ -39,7 +38,6 @@ export class Worker {
   start(): void {
     this.life = this.#newLife();
     this.#bootId = this.world.ids.named('e');
-    this.#attachNo = 0;
     this.#tasks.clear();
     this.link = null;
     this.life.spawn(this.#attachForEver(this.life));
@@ -93,7 +91,6 @@ export class Worker {
       say: 'hello',
       workerId: this.name,
       bootId: this.#bootId,
-      attachNo: ++this.#attachNo,
       held,
     });
   }

@@ -2,7 +2,8 @@ import type { Uuid } from '@everruns/contract';
 import { TURN_END_TYPES } from '@everruns/contract';
 import { short } from '../base/ids.ts';
 import { messageIdOf } from '../statements/accept.ts';
-import type { EventRow, HeadRow, Tables } from '../store/tables.ts';
+import type { EventRow, HeadRow, Tables, TaskRow } from '../store/tables.ts';
+import type { Write } from '../store/tx.ts';
 import type { Violations } from './violations.ts';
 
 const ENDS: ReadonlySet<string> = new Set(TURN_END_TYPES);
@@ -32,7 +33,7 @@ export class LogRules {
   }
 
   /** The events of one commit, in log order. */
-  committed(events: readonly EventRow[]): void {
+  committed(events: readonly EventRow[], writes: readonly Write[]): void {
     for (const event of events) {
       this.#sequence(event);
       this.#turn(event);
@@ -41,7 +42,7 @@ export class LogRules {
       if (event.type === 'tool.completed') this.#once(this.#completedCalls, `${event.turnId}/${String(event.data['tool_call_id'])}`, event);
       if (event.type === 'turn.cancelled') this.#once(this.#cancels, String(event.data['reason']), event);
     }
-    this.#nothingUnread(events);
+    if (!gaveUpUnstarted(writes)) this.#nothingUnread(events);
   }
 
   #sequence(event: EventRow): void {
@@ -92,4 +93,10 @@ export class LogRules {
       return `${end.type} at sequence ${end.seq} has seen ${String(seen)} of input ${lastInputSeq}`;
     });
   }
+}
+
+/** Was a reason step taken out of the queue because no worker took it in time? Nobody has read its message, and nobody would in the next step. */
+function gaveUpUnstarted(writes: readonly Write[]): boolean {
+  const taken = writes.filter((write) => write.table === 'ready' && write.after === null);
+  return taken.some((write) => (write.before as TaskRow).callId === null) && !writes.some((write) => write.table === 'leases');
 }

@@ -30,7 +30,7 @@ export class Observer {
   committed(writes: readonly Write[]): EventRow[] {
     const events = writes.filter((write) => write.table === 'events').map((write) => write.after as EventRow);
     events.sort((a, b) => a.seq - b.seq);
-    this.log.committed(events);
+    this.log.committed(events, writes);
     this.#turns.committed(writes);
     if (writes.some((write) => write.table !== 'instances')) this.progress++;
     return events;

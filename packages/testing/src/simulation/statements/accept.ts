@@ -10,16 +10,26 @@ import { readyRow } from './writes.ts';
 
 export interface AcceptCommand {
   sessionId: Uuid;
+  /** What the message is known by when it comes again; null is a planted fault. */
   key: Uuid | null;
   turnId: Uuid;
   events: EventDraft[];
   state: TurnState;
   task: TaskDraft;
-  /** A free seat for the turn's first task, and how many are free beside it. */
-  offer: (WorkerSeat & { instanceId: Uuid; token: Uuid; freeSeats: number }) | null;
+  /** A free seat for the turn's first task. */
+  seat?: OfferedSeat;
 }
 
-export type AcceptResult = { verdict: 'started'; granted: LeaseRow | null } | { verdict: 'steered' | 'waiting' };
+export interface OfferedSeat extends WorkerSeat {
+  instanceId: Uuid;
+  token: Uuid;
+  /** Free seats of this instance's workers in the task's pool, this one included. */
+  freeSeats: number;
+}
+
+export type AcceptResult =
+  /** `task` is the turn's first task, leased to the offered seat; null when it went to the queue. */
+  { verdict: 'started'; task: LeaseRow | null } | { verdict: 'steered' | 'waiting' };
 
 /** ACCEPT, plain and seated: locks the head, and decides whether a turn runs on nothing else. */
 export function accept(command: AcceptCommand, faults: Faults): Sql<AcceptResult> {
@@ -53,16 +63,16 @@ export function accept(command: AcceptCommand, faults: Faults): Sql<AcceptResult
       });
       if (!fresh) return { verdict: 'steered' };
       yield* startTurn(s, command, granted);
-      return { verdict: 'started', granted };
+      return { verdict: 'started', task: granted };
     },
   };
 }
 
 /** SEAT: taken while more seats are free than tasks wait, as far as the snapshot shows. */
-function grantedLease(s: Statement, { offer, task, turnId: id, sessionId }: AcceptCommand): LeaseRow | null {
-  if (offer === null || s.get(s.tables.instances, offer.instanceId)?.lost !== false) return null;
-  if (s.all(s.tables.ready, (row) => row.pool === task.pool).length >= offer.freeSeats) return null;
-  const { freeSeats: _freeSeats, ...seat } = offer;
+function grantedLease(s: Statement, { seat: offered, task, turnId: id, sessionId }: AcceptCommand): LeaseRow | null {
+  if (offered === undefined || s.get(s.tables.instances, offered.instanceId)?.lost !== false) return null;
+  if (s.all(s.tables.ready, (row) => row.pool === task.pool).length >= offered.freeSeats) return null;
+  const { freeSeats: _freeSeats, ...seat } = offered;
   const row = readyRow(s, { id, sessionId }, task);
   const deadlineMs = s.nowMs() + task.payload.options.startToCloseMs;
   return { ...row, ...seat, attempt: 1, grantedBy: null, startedMs: s.nowMs(), deadlineMs, appended: 0 };
@@ -95,11 +105,13 @@ export function maxSequence(s: Statement, sessionId: Uuid): number {
   return s.all(s.tables.events, (event) => event.sessionId === sessionId).reduce((max, event) => Math.max(max, event.seq), 0);
 }
 
-/** FIND_RECENT: was this message stored? */
-export function findMessage(at: { sessionId: Uuid; messageId: string }): Sql<EventRow | null> {
-  return reading('message_by_id_recent', (s) => {
-    const [found] = s.all(s.tables.events, (event) => event.sessionId === at.sessionId && messageIdOf(event) === at.messageId);
-    return found ?? null;
+/** FIND_BY_KEY: the message under a key, and whether it started a turn. */
+export function findMessageByKey(at: { sessionId: Uuid; key: Uuid | null }): Sql<{ event: EventRow; started: boolean } | null> {
+  return reading('message_by_key', (s) => {
+    const found = s.get(s.tables.keys, `${at.sessionId}/${at.key}`);
+    const event = found === null ? null : s.get(s.tables.events, eventKey(found));
+    if (found === null || event === null) return null;
+    return { event, started: s.get(s.tables.events, eventKey({ ...found, seq: found.seq + 1 }))?.type === 'turn.started' };
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Uuid } from '@everruns/contract';
-import type { Plan, TurnState } from '@everruns/engine';
+import type { Plan } from '@everruns/engine';
 import type { Faults } from '../faults.ts';
 import type { Task } from '../base/task.ts';
 import { reading } from '../store/statement.ts';
@@ -26,8 +26,7 @@ export type Branch = 'only' | 'last' | 'steered';
 
 export type CompleteResult =
   | { verdict: 'ok'; branch: Branch; revision: number; events: EventRow[] }
-  | { verdict: 'conflict'; state: TurnState; revision: number }
-  | { verdict: 'lost' | 'ended' };
+  | { verdict: 'lost' | 'ended' | 'conflict' };
 
 interface Locked {
   head: HeadRow;
@@ -49,7 +48,7 @@ export function complete(command: CompleteCommand, faults: Faults): Sql<Complete
       }
       if (faults.has('guards_in_a_chain')) yield* dropLease(s, command);
       const stale = command.revision !== null && workflow.revision !== command.revision;
-      if (stale && !faults.has('revision_unchecked')) return { verdict: 'conflict', state: workflow.state, revision: workflow.revision };
+      if (stale && !faults.has('revision_unchecked')) return { verdict: 'conflict' };
       const branch = branchOf(s, { command, head, workflow }, faults);
       const written = yield* applyWrites(s, {
         head,

@@ -53,25 +53,28 @@ export function openCalls(workflow: HeldWorkflow, side?: 'client'): OpenCall[] {
     .map((call) => ({ callId: call.callId, state: call.state === 'running' ? 'running' : 'pending', plan: call.plan }));
 }
 
+export interface ApplyCommand {
+  sessionId: Uuid;
+  workflowId: Uuid;
+  plan: Plan;
+  drop: readonly Uuid[] | 'all';
+  /** The key of the message in the plan. */
+  messageKey: Uuid | null;
+}
+
 /** APPLY: the head is held, so nothing is locked first. */
-export function applyPlan(at: { sessionId: Uuid; workflowId: Uuid; plan: Plan; drop: readonly Uuid[] | 'all' }): Sql<Written> {
+export function applyPlan(at: ApplyCommand): Sql<Written> {
+  const { sessionId, plan, drop, messageKey: key } = at;
   return {
     name: 'apply_plan',
     *run(s) {
-      const head = s.get(s.tables.heads, at.sessionId);
+      const head = s.get(s.tables.heads, sessionId);
       const workflow = s.get(s.tables.workflows, at.workflowId);
       if (head === null || workflow === null) throw new Error(`Workflow ${at.workflowId} is gone while its session's head is held.`);
-      return yield* applyWrites(s, { head, workflow, plan: at.plan, token: null, drop: at.drop, holder: null, lastSeq: head.lastSeq });
-    },
-  };
-}
-
-/** The key of a message that a plan stores, recorded in the plan's transaction. */
-export function recordKey(at: { sessionId: Uuid; key: Uuid; seq: number }): Sql<void> {
-  return {
-    name: 'record_message_key',
-    *run(s) {
-      yield* s.insert(s.tables.keys, `${at.sessionId}/${at.key}`, at);
+      const written = yield* applyWrites(s, { head, workflow, plan, token: null, drop, holder: null, lastSeq: head.lastSeq });
+      const input = written.events.find((event) => event.type === 'input.message');
+      if (key !== null && input !== undefined) yield* s.insert(s.tables.keys, `${sessionId}/${key}`, { sessionId, key, seq: input.seq });
+      return written;
     },
   };
 }

@@ -1,13 +1,14 @@
 import type { Pool, Uuid } from '@everruns/contract';
+import { reading } from '../store/statement.ts';
 import type { Sql } from '../store/statement.ts';
 import type { InstanceRow } from '../store/tables.ts';
 
-/** REGISTER, which may be repeated: `on conflict do nothing`. */
+/** REGISTER */
 export function registerInstance(id: Uuid): Sql<void> {
   return {
     name: 'register_instance',
     *run(s) {
-      yield* s.insertNew(s.tables.instances, id, { id, beat: 0, lost: false });
+      yield* s.insert(s.tables.instances, id, { id, beat: 0, lost: false });
     },
   };
 }
@@ -20,6 +21,8 @@ export interface BeatResult {
   readyOverdue: boolean;
   leasesOrphaned: boolean;
   readyPools: Pool[];
+  /** Milliseconds until the next timer within the coming beat, or null. */
+  nextTimerMs: number | null;
 }
 
 /** BEAT: renews this instance; everything else is as of the snapshot. */
@@ -34,18 +37,25 @@ export function beat(id: Uuid): Sql<BeatResult> {
         (row) => ({ ...row, beat: row.beat + 1 }),
         (row) => !row.lost,
       );
+      const nextMs = s.all(s.tables.timers, () => true).reduce((min, timer) => Math.min(min, timer.dueMs), Infinity);
       const living = new Set(s.all(s.tables.instances, (row) => !row.lost).map((row) => row.id));
       return {
         renewed: me !== null,
         peers: s.all(s.tables.instances, (row) => row.id !== id && !row.lost),
-        timersDue: s.all(s.tables.timers, (timer) => timer.dueMs <= now).length > 0,
+        timersDue: nextMs <= now,
         leasesOverdue: s.all(s.tables.leases, (lease) => lease.deadlineMs < now).length > 0,
         readyOverdue: s.all(s.tables.ready, (task) => task.startByMs !== null && task.startByMs < now).length > 0,
         leasesOrphaned: s.all(s.tables.leases, (lease) => !living.has(lease.instanceId)).length > 0,
         readyPools: [...new Set(s.all(s.tables.ready, () => true).map((task) => task.pool))],
+        nextTimerMs: nextMs < now + 2_500 ? Math.max(0, nextMs - now) : null,
       };
     },
   };
+}
+
+/** ALIVE: false once it has been declared lost; then whatever it found to be gone says nothing. */
+export function instanceAlive(id: Uuid): Sql<boolean> {
+  return reading('instance_alive', (s) => s.get(s.tables.instances, id)?.lost === false);
 }
 
 /** LOSE: if its counter is still the one that did not move. */

@@ -29,17 +29,16 @@ export interface AdoptCommand {
 }
 
 /**
- * ADOPT: what a worker still holds, under its new attachment. In id order, as a decision under a head locks them. A lease that a later attachment
- * of the worker has is not this one's: its message was overtaken on its way. Null when this instance was declared lost, which says nothing
- * about the leases.
+ * ADOPT: what a worker still holds, under its new attachment. In id order, as a decision under a head locks them. An instance that was declared
+ * lost adopts nothing.
  */
-export function adopt(command: AdoptCommand, faults: Faults): Sql<LeaseRow[] | null> {
+export function adopt(command: AdoptCommand, faults: Faults): Sql<LeaseRow[]> {
   return {
     name: 'adopt_leases',
     *run(s) {
       const { instanceId, seat } = command;
-      if (s.get(s.tables.instances, instanceId)?.lost !== false) return null;
-      const adoptable = adoptableBy(command, faults);
+      if (s.get(s.tables.instances, instanceId)?.lost !== false) return [];
+      const adoptable = adoptableBy(command);
       const found = s.all(s.tables.leases, adoptable).map((lease) => lease.id);
       const adopted: LeaseRow[] = [];
       for (const id of faults.has('adopt_in_any_order') ? s.host.store.random.shuffled(found) : found.toSorted()) {
@@ -51,12 +50,8 @@ export function adopt(command: AdoptCommand, faults: Faults): Sql<LeaseRow[] | n
   };
 }
 
-function adoptableBy({ seat, tokens }: AdoptCommand, faults: Faults): (lease: LeaseRow) => boolean {
-  return (lease) => {
-    const before = lease.attachNo < seat.attachNo || faults.has('late_hello_believed');
-    const again = lease.attachment === seat.attachment; // repeated after a lost reply
-    return (before || again) && tokens.includes(lease.token) && lease.bootId === seat.bootId && lease.workerId === seat.workerId;
-  };
+function adoptableBy({ seat, tokens }: AdoptCommand): (lease: LeaseRow) => boolean {
+  return (lease) => tokens.includes(lease.token) && lease.bootId === seat.bootId && lease.workerId === seat.workerId;
 }
 
 export interface RequeueCommand {
@@ -67,7 +62,7 @@ export interface RequeueCommand {
 }
 
 /** REQUEUE: a lease, as it was read, back to `ready` or to a timer. Needs no head; passes over a lease that somebody has locked. */
-export function requeue(command: RequeueCommand): Sql<boolean> {
+export function requeueLease(command: RequeueCommand): Sql<boolean> {
   return {
     name: 'requeue_lease',
     *run(s) {

@@ -16,7 +16,7 @@ export interface Ok {
   token: Uuid | null;
   drop: readonly Uuid[] | 'all';
   /** Holder of the leases that the plan grants. */
-  holder: Pick<LeaseRow, 'instanceId' | 'workerId' | 'bootId' | 'attachment' | 'attachNo'> | null;
+  holder: Pick<LeaseRow, 'instanceId' | 'workerId' | 'bootId' | 'attachment'> | null;
   /** Sequence of the last event; the head's, unless a fault says otherwise. */
   lastSeq: number;
 }
@@ -135,7 +135,7 @@ export function readyRow(s: Statement, workflow: Pick<WorkflowRow, 'id' | 'sessi
 
 function eagerLease(s: Statement, ok: Ok, draft: LeaseDraft): LeaseRow {
   if (ok.holder === null) throw new SqlError('23502', 'a lease needs a holder');
-  const { instanceId, workerId, bootId, attachment, attachNo } = ok.holder;
+  const { instanceId, workerId, bootId, attachment } = ok.holder;
   return {
     ...readyRow(s, ok.workflow, draft),
     attempt: 1,
@@ -145,7 +145,6 @@ function eagerLease(s: Statement, ok: Ok, draft: LeaseDraft): LeaseRow {
     workerId,
     bootId,
     attachment,
-    attachNo,
     startedMs: s.nowMs(),
     deadlineMs: s.nowMs() + draft.payload.options.startToCloseMs,
     appended: 0,

@@ -122,11 +122,11 @@ export class Statement {
     this.#write(slot, row);
   }
 
-  /** ON CONFLICT DO NOTHING. */
-  *insertNew<R>(table: Table<R>, key: string, row: R): Task<void> {
+  /** ON CONFLICT DO UPDATE. */
+  *insertOr<R>(table: Table<R>, key: string, row: R, change: (row: R) => R): Task<void> {
     const slot = table.slot(key);
     yield* this.host.store.lock(this.tx, slot as Slot<unknown>);
-    if (slot.newest === null) this.#write(slot, row);
+    this.#write(slot, slot.newest === null ? row : change(slot.newest));
   }
 
   #visible<R>(slot: Slot<R>): R | null {

@@ -84,14 +84,12 @@ export interface LeaseRow extends TaskRow {
   workerId: string;
   bootId: Uuid;
   attachment: Uuid;
-  /** Counts the attachments of one boot, by the worker: which of two came later. */
-  attachNo: number;
   startedMs: number;
   deadlineMs: number;
   appended: number;
 }
 
-export type WorkerSeat = Pick<LeaseRow, 'workerId' | 'bootId' | 'attachment' | 'attachNo'>;
+export type WorkerSeat = Pick<LeaseRow, 'workerId' | 'bootId' | 'attachment'>;
 
 export interface TimerRow {
   id: Uuid;
@@ -109,6 +107,13 @@ export interface InstanceRow {
   lost: boolean;
 }
 
+/** A worker, and its present stream. */
+export interface WorkerRow {
+  id: string;
+  bootId: Uuid;
+  attachment: Uuid;
+}
+
 export function createTables() {
   return {
     heads: new Table<HeadRow>('session_heads'),
@@ -123,6 +128,7 @@ export function createTables() {
     timers: new Table<TimerRow>('timers'),
     dead: new Table<{ id: Uuid }>('dead_letters'),
     instances: new Table<InstanceRow>('instances'),
+    workers: new Table<WorkerRow>('workers'),
   };
 }
 
