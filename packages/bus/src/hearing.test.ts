@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Hearing } from './hearing.ts';
 
-it('tells of everything that was lost, whatever the order of what arrives', () => {
+it('R3: tells of everything that was lost, whatever the order of what arrives', () => {
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 30 }), fc.array(fc.nat(), { minLength: 30, maxLength: 30 }), (count, keys) => {
       const hearing = new Hearing();

@@ -67,7 +67,7 @@ test('committed rows survive kill -9 of the server with a busy back-end', async 
   await busy;
 });
 
-test('a server that was left running is adopted', async () => {
+test('R17: a server that was left running is adopted', async () => {
   const first = await start();
   const second = await start();
   expect(second).toMatchObject({ pid: first.pid, adopted: true });
@@ -135,7 +135,7 @@ test('the socket is in a directory that only its user can enter', async () => {
   expect((await stat(server.socketDir)).mode & 0o777).toBe(0o700);
 });
 
-test('one owner at a time, and the next after its connection has ended', async () => {
+test('R17: one owner at a time, and the next after its connection has ended', async () => {
   const server = await start();
   const owner = await claimOwnership(server);
   expect(owner).toBeDefined();

@@ -53,7 +53,7 @@ function follow(stream: Follower, text: LiveText): Buffer | null {
 
 const frames = (...parts: (Buffer | Buffer[] | null)[]): string[] => glance(parts.flatMap((part) => part ?? []));
 
-describe('text of an open message', () => {
+describe('W9: text of an open message', () => {
   it('goes out as deltas that follow each other, each with the place where it ends as its id', () => {
     const stream = follower({ after: 4 });
     stream.accept(started(5));
@@ -224,7 +224,7 @@ describe('the events that close a step', () => {
   });
 });
 
-describe('a stream that begins inside a message', () => {
+describe('W8: a stream that begins inside a message', () => {
   it('gets the text after the offset of its delta', () => {
     const stream = follower({ after: 5, open: openAt(5), shown: { stream: 'output', offset: 3 } });
     expect(frames(follow(stream, live('Hello', 5)))).toEqual(['3+lo']);
@@ -340,12 +340,12 @@ describe('thinking that interrupts a message', () => {
   });
 });
 
-it('refuses an event that does not follow the last one', () => {
+it('R4: refuses an event that does not follow the last one', () => {
   const stream = follower({ after: 3 });
   expect(() => stream.accept(entry(5, 'turn.started'))).toThrow('does not follow');
 });
 
-it('gives streams that have been served the same the very same frame', () => {
+it('R4: gives streams that have been served the same the very same frame', () => {
   const text = live('abc', 1);
   const [one, two] = [follower(), follower()].map((stream) => {
     stream.accept(started(1));

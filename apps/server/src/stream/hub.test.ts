@@ -82,7 +82,7 @@ function write(count: number): ReturnType<MemoryLog['commit']> {
   );
 }
 
-describe('commits of this process', () => {
+describe('R1: commits of this process', () => {
   it('reach followers from memory, without a read', async () => {
     const hub = createHub();
     const reader = new Reader(hub, 0);
@@ -151,7 +151,7 @@ describe('commits of this process', () => {
   });
 });
 
-describe('hints', () => {
+describe('R3: hints', () => {
   it('make it read, many sessions with one read', async () => {
     const hub = createHub();
     const sessions = Array.from({ length: 20 }, (_, n) => `019a0000-0000-7000-8000-${String(n).padStart(12, '0')}`);
@@ -214,7 +214,7 @@ describe('hints', () => {
   });
 });
 
-it('finds by comparing what no hint told', async () => {
+it('R3: finds by comparing what no hint told', async () => {
   const hub = createHub();
   write(2);
   const reader = new Reader(hub, 2);

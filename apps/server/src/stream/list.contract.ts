@@ -228,7 +228,7 @@ describe('a bad query', () => {
     expect((await list('', { 'x-org': OTHER_ORG })).status).toBe(404);
   });
 
-  it('asking for events that were removed is 410', async () => {
+  it('W14: asking for events that were removed is 410', async () => {
     const pruned = await createLogSession(db);
     const written = await commitEvents(
       db,
@@ -283,7 +283,7 @@ describe('the summary', () => {
   });
 });
 
-describe('llm.generation', () => {
+describe('R5: llm.generation', () => {
   it('is listed with the messages of its prompt when it is asked for, and with their range otherwise', async () => {
     const id = await createLogSession(db);
     const said = (text: string) => ({

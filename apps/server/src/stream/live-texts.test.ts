@@ -25,7 +25,7 @@ function texts(): LiveTexts {
   return new LiveTexts(() => 0);
 }
 
-it('puts a text together from pieces that repeat and overlap, and from nothing that leaves a hole', () => {
+it('W9: puts a text together from pieces that repeat and overlap, and from nothing that leaves a hole', () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1, maxLength: 40 }), fc.array(fc.tuple(fc.nat(40), fc.nat(12)), { maxLength: 60 }), (text, cuts) => {
       const known = texts();
@@ -42,7 +42,7 @@ it('puts a text together from pieces that repeat and overlap, and from nothing t
   );
 });
 
-it('replaces a text by one that started later, and drops what started earlier', () => {
+it('W9: replaces a text by one that started later, and drops what started earlier', () => {
   const known = texts();
   known.append(piece(0, 'first try', 5));
   expect(known.append(piece(0, 'second', 8))).toBe('appended');

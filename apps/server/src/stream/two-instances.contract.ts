@@ -92,7 +92,7 @@ describe('events', () => {
     expect(await stream.take(1)).toEqual(['session.started']);
   });
 
-  it('whose hint never came are found when their instance is lost', async () => {
+  it('R3: whose hint never came are found when their instance is lost', async () => {
     meet();
     const stream = await follow(b);
     await commitEvents(db, sessionId, [{ type: 'session.started' }]); // committed, and the instance died before it said so
@@ -100,7 +100,7 @@ describe('events', () => {
     expect(await stream.take(1)).toEqual(['session.started']);
   });
 
-  it('whose hint never came are found by the number in the beat', async () => {
+  it('R3: whose hint never came are found by the number in the beat', async () => {
     meet();
     const stream = await follow(b);
     await a.commit(sessionId, { type: 'session.started' });
@@ -111,7 +111,7 @@ describe('events', () => {
     expect(b.streams.stats().resyncs).toBeGreaterThan(0);
   });
 
-  it('are all there after the connections that listen were cut', async () => {
+  it('R3: are all there after the connections that listen were cut', async () => {
     meet();
     const stream = await follow(b);
     await a.commit(sessionId, { type: 'session.started' });
@@ -147,7 +147,7 @@ describe('events', () => {
   });
 });
 
-describe('text', () => {
+describe('W10: text', () => {
   it('reaches the streams of another instance while the message is being written', async () => {
     meet();
     const stream = await follow(b);

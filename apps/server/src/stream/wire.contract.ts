@@ -214,14 +214,14 @@ describe('refusals', () => {
     await connected(Array.from({ length: 64 }, () => 'types=turn.started').join('&'));
   });
 
-  it('know the id of another session, in the query and in the header', async () => {
+  it('R15: know the id of another session, in the query and in the header', async () => {
     const id = await foreign();
     for (const refused of [await stream(`since_id=${id}`), await stream('', { 'last-event-id': id })]) {
       expect([refused.status, JSON.parse(refused.body)]).toMatchObject([400, { code: 'unknown_cursor' }]);
     }
   });
 
-  it('name the first event that is left when the cursor is older', async () => {
+  it('W14: name the first event that is left when the cursor is older', async () => {
     await db.run({ name: 'prune', text: 'update session_heads set first_seq = 3 where session_id = $1' }, [sessionId]);
     const refused = await stream('after_sequence=1');
     expect([refused.status, JSON.parse(refused.body)]).toMatchObject([
@@ -308,7 +308,7 @@ describe('text', () => {
   });
 });
 
-describe('a client that takes nothing', () => {
+describe('R4: a client that takes nothing', () => {
   it('gets no more than the cap, is dropped, and misses nothing when it comes back', async () => {
     await start({ clientBufferBytes: 65_536, slowClientMs: 200 });
     const blob = 'x'.repeat(50_000);
@@ -361,7 +361,7 @@ it('goes on when the database was away for a while', async () => {
   expect(await (await connected('after_sequence=0')).take(2)).toEqual(['session.started', 'input.message']);
 });
 
-it('replays a long session in pages, then goes on live without a seam', async () => {
+it('R4: replays a long session in pages, then goes on live without a seam', async () => {
   await start({ replays: 1, ringEvents: 8 });
   for (let n = 0; n < 30; n++) await instance.commit(sessionId, ...Array.from({ length: 20 }, () => ({ type: 'tool.progress' as const })));
   const streams = await Promise.all(Array.from({ length: 4 }, () => connected('after_sequence=0')));

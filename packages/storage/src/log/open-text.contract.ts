@@ -40,7 +40,7 @@ function row(n: number, offset: number, text: string, more: Partial<TextRow> = {
 const glance = (pieces: { instanceId: string; n: number; offset: number; text: string }[]) =>
   pieces.map(({ instanceId, n, offset, text }) => `${instanceId === A ? 'A' : 'B'}${n}: ${offset}+${text}`);
 
-it('brings what was written after a reader was there last, and how far that is', async () => {
+it('W10: brings what was written after a reader was there last, and how far that is', async () => {
   await writeOpenText(db, A, [row(1, 0, 'Hel')]);
   await writeOpenText(db, A, [row(2, 3, 'lo'), row(3, 0, 'else', { sessionId: A })]);
   await writeOpenText(db, B, [row(1, 0, 'Hi')]);
@@ -101,7 +101,7 @@ it('still shows the output after an episode of thinking has ended', async () => 
   expect(glance(await readTextOfSessions(db, [sessionId]))).toEqual(['A1: 0+Hello']);
 });
 
-it('tells the writer when the tables were emptied', async () => {
+it('W10: tells the writer when the tables were emptied', async () => {
   expect(await writeOpenText(db, A, [row(1, 0, 'x')])).toBe(false);
   await markOpenText(db, A);
   await markOpenText(db, A);
@@ -124,7 +124,7 @@ async function shiftClock(minutes: number): Promise<void> {
   db = openDatabase({ ...database.settings, poolSize: 2 });
 }
 
-it('empties the older table when no open message has text in it, and not before', async () => {
+it('W10: empties the older table when no open message has text in it, and not before', async () => {
   await writeOpenText(db, A, [row(1, 0, 'Hel')]);
   expect(await truncateOlderText(db)).toBe(false);
   await shiftClock(10);
@@ -141,7 +141,7 @@ it('empties the older table when no open message has text in it, and not before'
   expect(left).toEqual({ n: 1 });
 });
 
-it('leaves the older table alone while somebody reads it', async () => {
+it('W10: leaves the older table alone while somebody reads it', async () => {
   await writeOpenText(db, A, [row(1, 0, 'x')]);
   await commitEvents(db, sessionId, [{ type: 'turn.completed', context }]);
   await shiftClock(10);
