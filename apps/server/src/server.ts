@@ -20,6 +20,7 @@ import { createStreams } from './stream/streams.ts';
 import { durableRoutes } from './turns/durable-routes.ts';
 import { createEngine } from './turns/engine.ts';
 import type { Engine } from './turns/engine.ts';
+import { undecidableTurns } from './turns/versions.ts';
 import { SERVER_VERSION } from './version.ts';
 
 /** A server that cannot start, in one line for people. */
@@ -72,6 +73,8 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   const { log, db, directDb, started } = parts;
   const ids = createIdSource();
   const vault = await openVault(config, parts);
+  const undecidable = await undecidableTurns(db);
+  if (undecidable !== null) throw new ServerStartError(undecidable);
   await provisionAll(db, config.grade);
   const capabilities = await loadCapabilities(config.capabilityModules);
   const resolution = { grade: config.grade, fallbackKeys: config.fallbackKeys };

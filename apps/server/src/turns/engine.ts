@@ -15,6 +15,7 @@ import { Reconciler } from './reconciler.ts';
 import { endOverdue, endUnstarted, fireTimers, recoverOrphans } from './recovery.ts';
 import { requeueDeadLetter } from './requeue.ts';
 import { createTurnService } from './service.ts';
+import { TURN_VERSIONS } from './versions.ts';
 
 export interface EngineDeps<S extends EventPipeline> {
   db: Database;
@@ -62,8 +63,6 @@ const RECONCILE_MS = 15_000;
 /** Workers that leave a stopping instance have this long to arrive elsewhere. */
 const HAND_OVER_MS = 3_000;
 const RECORD_MS = 1_000;
-/** The versions of `decideReason` and its kin that this code has. */
-const TURN_VERSIONS: readonly number[] = [1];
 
 /** The engine of one control-plane instance: claims, completions, recovery and the beat that keeps them going. */
 export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engine<S> {

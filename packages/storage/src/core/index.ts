@@ -10,4 +10,5 @@ export * from './prompt.ts';
 export * from './prune.ts';
 export * from './step.ts';
 export * from './timers.ts';
+export * from './versions.ts';
 export * from './workers.ts';

@@ -22,6 +22,7 @@ import { prune } from '../prune.ts';
 import { readPrompt } from '../prompt.ts';
 import { appendInStep, checkpointLease, startedTexts } from '../step.ts';
 import { dropTimer, dropTimersOf, dueClientDeadlines, moveDueTasks } from '../timers.ts';
+import { openVersionsBeside } from '../versions.ts';
 import { isRegistered, workerAttached, workerDetached } from '../workers.ts';
 import {
   call,
@@ -103,6 +104,7 @@ async function idleLoops(db: Database, player: Player): Promise<void> {
   await dropTimersOf(db, player.ids.next());
   await withBreaker(db, 'llm:test', (breaker) => ({ next: { ...breaker, state: 'open', openedMs: 1 }, answer: null }));
   await prune(db);
+  await openVersionsBeside(db, 'turn', [1]);
   await loseInstance(db, { id: player.ids.next(), beat: 1 });
   await loseOtherInstances(db, player.instanceId);
   await joinAsInstance(db, { ...player, instanceId: player.ids.next() });
