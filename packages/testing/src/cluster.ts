@@ -18,6 +18,8 @@ export interface ClusterOptions {
   /** Default 1 and 2. Worker `i` is connected to server `i mod servers`, and to the others when that one is gone. */
   servers?: number;
   workers?: number;
+  /** All workers are connected to the first server, as long as it is there. */
+  crowded?: boolean;
   serverEnv?: Record<string, string>;
   workerEnv?: Record<string, string>;
   postgresSettings?: Record<string, string>;
@@ -139,7 +141,7 @@ async function startWorker(
   { home, shared, options }: Context,
 ): Promise<ClusterWorker> {
   const links = await Promise.all(servers.map(({ grpcPort }) => startLinkProxy({ host: '127.0.0.1', port: grpcPort })));
-  const first = (n - 1) % links.length;
+  const first = options.crowded === true ? 0 : (n - 1) % links.length;
   const inOrder = [...links.slice(first), ...links.slice(0, first)];
   const id = `worker-${n}`;
   const process = superviseProcess({

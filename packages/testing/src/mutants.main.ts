@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { MUTANTS, plant } from './kill/mutants.ts';
 import { openStage } from './kill/stage.ts';
+import { stagesOf } from './kill/stages.ts';
 import { fire, survey } from './kill/table.ts';
 import { playScenario } from './kill/run.ts';
 import type { Violation } from './kill/check.ts';
@@ -55,11 +56,11 @@ async function control(mutant: Mutant): Promise<Shot | null> {
 }
 
 async function play(stage: Stage, { id, scenario, shot: wanted }: Mutant): Promise<Shot | null> {
-  const { shots } = await survey(stage, [scenario]);
+  const { shots } = await survey(stagesOf(stage), [scenario]);
   const entry = wanted === null ? undefined : shots.find(({ shot }) => wanted(shot));
   if (wanted !== null && entry === undefined) throw new Error(`${id}: no point of ${scenario.name} is the one that it needs.`);
   if (entry === undefined) return null;
-  const result = await fire(stage, entry);
+  const result = await fire(stagesOf(stage), entry);
   if (result === null || result.violations.length > 0)
     throw new Error(`${id}: the way is wrong without the fault: ${JSON.stringify(result?.violations)}`);
   return entry.shot;

@@ -15,21 +15,21 @@ const PATIENCE_MS = 45_000;
  */
 export class Api {
   readonly #base: () => string;
+  readonly #leave: (base: string) => void;
 
-  /** `base` is asked for each attempt: the server that answers now. */
-  constructor(base: () => string) {
+  /** `base` is asked for each attempt: the server that answers now. `leave` is told of one that does not. */
+  constructor(base: () => string, leave: (base: string) => void = () => undefined) {
     this.#base = base;
-  }
-
-  get url(): string {
-    return `${this.#base()}/api`;
+    this.#leave = leave;
   }
 
   async send(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
     const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
-      const answer = await this.#attempt(method, path, body);
+      const base = this.#base();
+      const answer = await this.#attempt(method, `${base}/api${path}`, body);
       if (answer !== null && answer.status < 500) return answer;
+      this.#leave(base);
       if (performance.now() > deadline)
         throw new Error(`${method} ${path} got no answer within ${PATIENCE_MS / 1000} s (${answer?.status ?? 'no connection'}).`);
       await sleep(RETRY_MS);
@@ -47,9 +47,9 @@ export class Api {
     return (await this.must<{ data: DurableEvent[] }>('GET', `/v1/sessions/${sessionId}/events`)).data;
   }
 
-  async #attempt(method: string, path: string, body: unknown): Promise<ApiAnswer | null> {
+  async #attempt(method: string, url: string, body: unknown): Promise<ApiAnswer | null> {
     try {
-      const answer = await fetch(`${this.url}${path}`, {
+      const answer = await fetch(url, {
         method,
         signal: AbortSignal.timeout(10_000),
         ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),

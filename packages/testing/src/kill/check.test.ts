@@ -155,6 +155,48 @@ describe('checkRun', () => {
     expect(promises(checkRun(goodRun(change)))).toContain(promise);
   });
 
+  const changed = (at: number, change: Partial<DurableEvent>) => ({
+    log: goodLog().map((entry) => (entry.sequence === at ? { ...entry, ...change } : entry)),
+  });
+  const tool = (id: string) => ({ ...goodRun().expected.calls[0], callId: id, side: 'server', effect: 'unsafe' }) as const;
+
+  it.each<[string, Partial<RunRecord>, RegExp]>([
+    ['a time that goes back', changed(6, { ts: new Date(AT).toISOString() }), /time goes back at 6/],
+    ['two events with one id', changed(6, { id: 'event_5' }), /one id/],
+    [
+      'an event of a turn before its start',
+      changed(1, { context: { turn_id: 'turn_1' } }),
+      /before the start of its turn: session.started/,
+    ],
+    ['an event of a turn that never started', changed(1, { context: { turn_id: 'turn_9' } }), /never started: session.started/],
+    [
+      'a message that started two turns',
+      { log: goodLog().map((entry) => (entry.type === 'turn.started' ? { ...entry, data: { input_message_id: 'message_1' } } : entry)) },
+      /a message has started two turns/,
+    ],
+    [
+      'a message that no turn has read',
+      { modelCalls: goodRun().modelCalls.map((call) => ({ ...call, userTexts: call.userTexts.filter((seen) => seen !== 'go') })) },
+      /no turn has read message message_1 in time/,
+    ],
+    [
+      'a message that only the turn after it has read',
+      { modelCalls: goodRun().modelCalls.slice(1) },
+      /no turn has read message message_1 in time/,
+    ],
+    [
+      'a call that was settled but never made',
+      changed(8, { data: { tool_call_id: 'call_9', status: 'success' } }),
+      /call_9 was settled but never/,
+    ],
+    ['a call that was never made', { expected: { ...goodRun().expected, calls: [tool('call_7')] } }, /call_7 was never made/],
+    ['another end of the turn', changed(10, { type: 'turn.failed' }), /the turn ended with turn.failed/],
+    ['a session that answers nothing any more', { log: goodLog().slice(0, 12) }, /the session is not usable/],
+    ['a session whose next turn fails', changed(15, { type: 'turn.failed' }), /a message afterwards led to turn.failed/],
+  ])('finds %s, and says so', (_, change, says) => {
+    expect(checkRun(goodRun(change)).violations.map(({ detail }) => detail)).toContainEqual(expect.stringMatching(says));
+  });
+
   it('lets an unsafe call take effect once only, whatever was killed', () => {
     const effects = [7_500, 7_600].map((after) => ({ effectId: 'e1', at: AT + after, idempotencyKey: null }));
     const harm = { at: AT, victim: 'worker', holderLost: true };

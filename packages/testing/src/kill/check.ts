@@ -80,6 +80,8 @@ function checkTurns(log: DurableEvent[], tally: Tally): void {
     const early = own.filter((event) => event.sequence < sequence && event.type !== 'input.message').map((event) => event.type);
     if (early.length > 0) tally.add('turn', `before the start of its turn: ${early.join(', ')}`);
   }
+  const inputs = started.flatMap(({ data }) => (typeof data['input_message_id'] === 'string' ? [data['input_message_id']] : []));
+  if (new Set(inputs).size < inputs.length) tally.twice('turn', `a message has started two turns: ${inputs.join(', ')}`);
   const known = new Set(started.map((event) => event.context.turn_id));
   const strays = log.filter((event) => event.context.turn_id !== undefined && !known.has(event.context.turn_id));
   if (strays.length > 0) tally.add('turn', `events of a turn that never started: ${strays.map((event) => event.type).join(', ')}`);

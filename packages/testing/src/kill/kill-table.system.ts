@@ -3,9 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { countsInReport } from './report.ts';
 import { sample, seedOf, seededRandom } from './sampling.ts';
-import { openStage } from './stage.ts';
+import { SCENARIOS } from './scenarios.ts';
+import { openStages } from './stages.ts';
 import { fire, playTakeovers, survey } from './table.ts';
-import type { Stage } from './stage.ts';
+import type { Stages } from './stages.ts';
 import type { Survey } from './table.ts';
 
 /** A part of the table that changes with each commit, so that over time all of it is played. */
@@ -14,17 +15,17 @@ const TAKEOVERS = 3;
 /** Under the bound of a silent worker, above which no process loss may take. */
 const TAKEOVER_MS = 4_300;
 
-let stage: Stage;
+let stages: Stages;
 let surveyed: Survey;
 const seed = seedOf(commit());
 const random = seededRandom(seed);
 
 beforeAll(async () => {
-  stage = await openStage();
-  surveyed = await survey(stage);
+  stages = await openStages(SCENARIOS);
+  surveyed = await survey(stages);
 });
 
-afterAll(() => stage.stop());
+afterAll(() => stages.stop());
 
 /** Without a repository there is one sample for ever. */
 function commit(): string {
@@ -50,7 +51,7 @@ test('a sample of kills at commits and calls leaves nothing lost, doubled or stu
   let played = 0;
   for (const entry of sample(surveyed.shots, surveyed.shots.length, random)) {
     if (performance.now() > deadline) break;
-    const result = await fire(stage, entry);
+    const result = await fire(stages, entry);
     played++;
     if (result === null || result.violations.length > 0)
       wrong.push({ shot: entry.shot, scenario: entry.scenario.name, violations: result?.violations ?? 'never reached' });
@@ -60,7 +61,7 @@ test('a sample of kills at commits and calls leaves nothing lost, doubled or stu
 });
 
 test('another worker goes on with the turn of a killed one', { timeout: 120_000 }, async () => {
-  const { progressMs, results } = await playTakeovers(stage, TAKEOVERS, { random });
+  const { progressMs, results } = await playTakeovers(stages.of({}), TAKEOVERS, { random });
   expect(results.flatMap((result) => result.violations)).toEqual([]);
   expect(Math.max(...progressMs)).toBeLessThan(TAKEOVER_MS);
 });

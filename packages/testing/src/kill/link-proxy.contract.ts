@@ -59,6 +59,16 @@ describe('the link proxy', () => {
     await expect.poll(() => received).toBe('ac');
   });
 
+  it('lets nobody in while it refuses', async () => {
+    const first = await connect();
+    link.refuse(true);
+    await once(first, 'close');
+    await once(await connect(), 'close');
+    link.refuse(false);
+    (await connect()).write('d');
+    await expect.poll(() => received).toBe('d');
+  });
+
   it('breaks what is open when cut, and accepts the next connection', async () => {
     const first = await connect();
     first.write(ID);

@@ -15,6 +15,8 @@ export interface LinkProxy {
   mute(): void;
   /** Breaks every open connection. */
   cut(): void;
+  /** While it refuses, it breaks what is open and lets nothing new in. */
+  refuse(refuses: boolean): void;
   close(): Promise<void>;
 }
 
@@ -24,6 +26,10 @@ export async function startLinkProxy(target: { host: string; port: number }): Pr
   const pairs = new Set<Pair>();
   const link = new Link(pairs);
   const server = createServer({ noDelay: true }, (worker) => {
+    if (link.refuses) {
+      worker.destroy();
+      return;
+    }
     const pair = new Pair(worker, createConnection({ ...target, noDelay: true }), link);
     pairs.add(pair);
     worker.on('close', () => pairs.delete(pair));
@@ -43,6 +49,7 @@ class Link implements LinkProxy {
   end: () => Promise<void> = async () => undefined;
   readonly ids = new Set<string>();
   assignedAtMs = 0;
+  refuses = false;
   readonly #pairs: Set<Pair>;
 
   constructor(pairs: Set<Pair>) {
@@ -59,6 +66,11 @@ class Link implements LinkProxy {
 
   cut(): void {
     for (const pair of this.#pairs) pair.cut();
+  }
+
+  refuse(refuses: boolean): void {
+    this.refuses = refuses;
+    if (refuses) this.cut();
   }
 
   async close(): Promise<void> {

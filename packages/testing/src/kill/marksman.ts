@@ -9,11 +9,14 @@ import { OUTAGE_MS } from './victims.ts';
 import type { Phase, Point, Shot, Victim } from './victims.ts';
 
 /**
- * Commits that no scenario causes: loops that run when idle, and what processes write about themselves when they come and go. Everything else
- * is counted.
+ * Commits that no scenario causes: loops that run when idle, what processes write about themselves when they come and go, and previews of text
+ * for other instances, in tables that no crash preserves. Everything else is counted.
  */
 export const BACKGROUND_COMMITS: ReadonlySet<string> = new Set([
   'instance_beat',
+  'open_text_write',
+  'open_text_mark',
+  'open_text_unmark',
   'register_instance',
   'retire_instance',
   'lose_instance',
@@ -42,6 +45,8 @@ export interface MarksmanDeps {
   calls: readonly { label: (call: OutboundCall) => string; proxy: CallProxy }[];
   /** Is there a task that a claim would find now? */
   claimable: () => Promise<boolean>;
+  /** The server that serves the client's requests and stream. */
+  clientServer: () => ClusterServer;
 }
 
 export interface Watched {
@@ -84,6 +89,7 @@ export class Marksman {
     const worker = at.worker ?? (cluster.workers[0] as ClusterWorker);
     if (victim === 'worker') worker.process.kill();
     else if (victim === 'server') at.server.process.kill();
+    else if (victim === 'client-server') this.#deps.clientServer().process.kill();
     else if (victim === 'postgres') cluster.postgres.killAll();
     else if (victim === 'outage' || victim === 'long-outage') cluster.postgres.killAll(OUTAGE_MS[victim]);
     else if (victim === 'postmaster') cluster.postgres.killPostmaster();
@@ -121,7 +127,7 @@ export class Marksman {
 
   #commitFate(phase: Phase, commit: WriteCommit, server: ClusterServer): CommitFate {
     const victim = this.#shot?.victim as Victim;
-    const bystander = victim === 'worker' || victim === 'link';
+    const bystander = victim === 'worker' || victim === 'link' || victim === 'client-server';
     const fire = (worker: ClusterWorker | undefined): void => this.#fire(victim, { worker, server }, () => this.#atCommit(victim, commit));
     if (phase === 'before') {
       fire(this.#workerIn(commit.bytes));
@@ -154,7 +160,7 @@ export class Marksman {
   #callFate(phase: Phase, call: OutboundCall): CallFate {
     const victim = this.#shot?.victim as Victim;
     const worker = this.#callerOf(call);
-    const server = this.#deps.cluster.servers[0] as ClusterServer;
+    const server = this.#serverOf(worker);
     const cutsCall = victim === 'connection' || (phase === 'lost' && victim !== 'worker');
     const fire = (): void => {
       this.#fire(victim, { worker, server }, () => victim === 'connection' && call.cut());
@@ -196,6 +202,12 @@ export class Marksman {
       if (own.size === 1) return [...own][0];
     }
     return undefined;
+  }
+
+  /** The server that the worker is connected to. */
+  #serverOf(worker: ClusterWorker | undefined): ClusterServer {
+    const { servers } = this.#deps.cluster;
+    return servers[worker?.links.findIndex((link) => link.attached) ?? 0] ?? (servers[0] as ClusterServer);
   }
 
   #callerOf(call: OutboundCall): ClusterWorker | undefined {

@@ -15,7 +15,8 @@ export interface Report {
   environment: string;
 }
 
-const BUCKET_MS = 100;
+/** Of the histogram of takeover times. */
+export const BUCKET_MS = 100;
 const COUNTS_BLOCK = /```json kill-table-counts\n([\s\S]*?)```/;
 
 /** The document `docs/reliability.md`. */
@@ -95,6 +96,7 @@ const PHASES = { before: 'before', mid: 'in the middle of the answer', after: 'a
 const VICTIMS = {
   worker: 'worker',
   server: 'server',
+  'client-server': "the client's server",
   postgres: 'PostgreSQL, all processes',
   postmaster: 'PostgreSQL, postmaster',
   outage: 'PostgreSQL, away for 4 s',

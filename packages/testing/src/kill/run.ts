@@ -51,8 +51,10 @@ interface Arming {
 async function play(stage: Stage, scenario: Scenario, arming: Arming): Promise<RunResult> {
   const { api, model, effects, turnWithinMs } = stage;
   const ids: RunIds = { run: randomUUID().slice(0, 8), effectsUrl: stage.effectsUrl };
+  const { entrance } = stage;
+  await entrance.awayFromWorkers();
   const session = await createSession(stage, scenario);
-  const stream = captureStream(() => api.url, session);
+  const stream = captureStream({ url: () => entrance.url, leave: (url) => entrance.leave(url) }, session);
   await stream.first((event) => event.type === 'session.started', CATCH_UP_MS);
   const from = { calls: model.calls.length, effects: effects.effects.length };
   const acknowledged: Acknowledged = { messages: [], toolResults: [], cancel: null };

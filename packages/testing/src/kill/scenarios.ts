@@ -1,5 +1,6 @@
 import type { ScriptedAnswer } from './model-script.ts';
 import type { Expectation, ExpectedCall } from './record.ts';
+import type { Victim } from './victims.ts';
 
 export interface RunIds {
   /** Different in every run: ids of calls and effects are made from it. */
@@ -27,6 +28,10 @@ export interface Scenario {
   turns(ids: RunIds): ScriptedAnswer[];
   expect(ids: RunIds): Omit<Expectation, 'followUp'>;
   clientTools?: { type: 'client_side'; name: string; description: string; parameters: Record<string, unknown> }[];
+  /** Default 1. With more, the client is connected to one that has no workers, and `victims` are what differs from one. */
+  servers?: number;
+  /** Only these. */
+  victims?: readonly Victim[];
   /** PostgreSQL is away for some seconds, too. */
   outages?: boolean;
   /** Labels of calls that are cut off before they are answered, so that nothing can happen at their answer. */
@@ -69,6 +74,15 @@ const TOOLS: Scenario = {
     { text: DONE, ...STREAMED },
   ],
   expect: (ids) => ({ turnEnd: 'turn.completed', finalText: DONE, calls: THREE.map(({ effect }) => expectedCall(ids, effect)) }),
+};
+
+const TWO_SERVERS: Scenario = {
+  ...TOOLS,
+  name: 'two-servers',
+  title: 'three parallel tools, two servers',
+  outages: false,
+  servers: 2,
+  victims: ['server', 'client-server', 'link'],
 };
 
 const CLIENT: Scenario = {
@@ -124,7 +138,7 @@ const CANCEL: Scenario = {
   },
 };
 
-export const SCENARIOS: readonly Scenario[] = [TEXT, TOOLS, CLIENT, STEERING, CANCEL];
+export const SCENARIOS: readonly Scenario[] = [TEXT, TOOLS, CLIENT, STEERING, CANCEL, TWO_SERVERS];
 
 function effectCall({ run, effectsUrl }: RunIds, tool: string, effect: string, delayMs: number) {
   const id = `${effect}-${run}`;

@@ -4,6 +4,7 @@ import { startCluster } from '../cluster.ts';
 import { Api } from './api.ts';
 import { startCallProxy } from './call-proxy.ts';
 import { startEffectSimulator } from './effect-simulator.ts';
+import { Entrance } from './entrance.ts';
 import { Marksman } from './marksman.ts';
 import { startModelSimulator } from './model-simulator.ts';
 import type { Cluster, ClusterOptions, ClusterServer } from '../cluster.ts';
@@ -15,6 +16,8 @@ import type { ModelSimulator } from './model-simulator.ts';
 export interface Stage {
   readonly cluster: Cluster;
   readonly api: Api;
+  /** Where its client, and the streams that it watches, are connected. */
+  readonly entrance: Entrance;
   readonly marksman: Marksman;
   readonly model: ModelSimulator;
   readonly effects: EffectSimulator;
@@ -49,6 +52,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     throw error;
   });
   const queue = new QueueWatch(cluster);
+  const entrance = new Entrance(cluster);
   const marksman = new Marksman({
     cluster,
     calls: [
@@ -56,11 +60,16 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       { proxy: outside[1], label: effectLabel },
     ],
     claimable: () => queue.claimable(),
+    clientServer: () => cluster.servers[entrance.at] as ClusterServer,
   });
-  const api = new Api(() => (cluster.servers[0] as ClusterServer).url);
+  const api = new Api(
+    () => entrance.url,
+    (url) => entrance.leave(url),
+  );
   return {
     cluster,
     api,
+    entrance,
     marksman,
     model,
     effects,

@@ -48,12 +48,12 @@ describe('captureStream', () => {
       streams(frame('event_x', 'output.message.delta')),
       streams(frame('event_2', 'session.idled', { sequence: 2 })),
     ];
-    const capture = captureStream(() => base, 'session_1');
+    const capture = captureStream({ url: () => base }, 'session_1');
     expect(await capture.first((event) => event.type === 'session.idled', 5_000)).toMatchObject({ id: 'event_2', sequence: 2 });
     await capture.close();
     expect(asked.slice(0, 4)).toEqual(
       ['after_sequence=0', 'since_id=event_1', 'since_id=event_1', 'since_id=event_x'].map(
-        (cursor) => `GET /v1/sessions/session_1/sse?${cursor}`,
+        (cursor) => `GET /api/v1/sessions/session_1/sse?${cursor}`,
       ),
     );
     expect(capture.seen.map((entry) => (entry.kind === 'event' ? entry.type : entry.kind)).slice(0, 6)).toEqual([
@@ -67,7 +67,7 @@ describe('captureStream', () => {
   });
 
   it('gives up waiting for what does not come', async () => {
-    const capture = captureStream(() => base, 'session_1');
+    const capture = captureStream({ url: () => base }, 'session_1');
     expect(await capture.first(() => true, 20)).toBeNull();
     await capture.close();
   });

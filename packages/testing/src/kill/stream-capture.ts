@@ -14,10 +14,15 @@ export interface StreamCapture {
 
 const RECONNECT_MS = 50;
 
+/** Where the connections go: asked before each, and told when one has broken. */
+export interface StreamSource {
+  url(): string;
+  leave?(url: string): void;
+}
+
 /** Watches a session's stream from its first event, and resumes by the id of whatever came last, as the official clients do. */
-export function captureStream(url: () => string, sessionId: string): StreamCapture {
-  const capture = new Capture(url, sessionId);
-  return capture;
+export function captureStream(source: StreamSource, sessionId: string): StreamCapture {
+  return new Capture(source, sessionId);
 }
 
 class Capture implements StreamCapture {
@@ -27,8 +32,8 @@ class Capture implements StreamCapture {
   readonly #done: Promise<void>;
   #lastId: string | null = null;
 
-  constructor(url: () => string, sessionId: string) {
-    this.#done = this.#run(url, sessionId);
+  constructor(source: StreamSource, sessionId: string) {
+    this.#done = this.#run(source, sessionId);
   }
 
   async first(passes: (event: Frame) => boolean, waitMs: number): Promise<Frame | null> {
@@ -58,14 +63,16 @@ class Capture implements StreamCapture {
     });
   }
 
-  async #run(url: () => string, sessionId: string): Promise<void> {
+  async #run(source: StreamSource, sessionId: string): Promise<void> {
     for (let connection = 1; !this.#stop.signal.aborted; connection++) {
       if (connection > 1) {
         this.seen.push({ kind: 'reconnected' });
         await sleep(RECONNECT_MS);
       }
       const cursor = this.#lastId === null ? 'after_sequence=0' : `since_id=${this.#lastId}`;
-      await this.#read(`${url()}/v1/sessions/${sessionId}/sse?${cursor}`).catch(() => undefined); // broken: the next connection resumes
+      const url = source.url();
+      await this.#read(`${url}/api/v1/sessions/${sessionId}/sse?${cursor}`).catch(() => undefined); // broken: the next connection resumes
+      source.leave?.(url);
     }
   }
 

@@ -6,6 +6,7 @@ import { outagesAt, shotsAt } from './victims.ts';
 import type { RunResult } from './run.ts';
 import type { Scenario } from './scenarios.ts';
 import type { Stage } from './stage.ts';
+import type { Stages } from './stages.ts';
 import type { OutsideCalls, ScenarioCounts } from './summary.ts';
 import type { Shot } from './victims.ts';
 
@@ -21,19 +22,25 @@ export interface Survey {
 const DRY_RUNS = 6;
 
 /** Dry runs of each scenario, until two have taken the same way. All must be right. */
-export async function survey(stage: Stage, scenarios: readonly Scenario[] = SCENARIOS): Promise<Survey> {
+export async function survey(stages: Stages, scenarios: readonly Scenario[] = SCENARIOS): Promise<Survey> {
   const found: Survey = { counts: {}, undisturbed: new Map(), shots: [] };
   for (const scenario of scenarios) {
-    const run = await usualRun(stage, scenario);
+    const run = await usualRun(stages.of(scenario), scenario);
     const { points } = run.watched;
     found.counts[scenario.name] = countsOf(points);
     found.undisturbed.set(scenario.name, outsideCalls(run));
     const answered = (shot: Shot): boolean => shot.phase === 'before' || scenario.unanswered?.includes(shot.point.label) !== true;
     found.shots.push(
-      ...[...shotsAt(points), ...(scenario.outages === true ? outagesAt(points) : [])].filter(answered).map((shot) => ({ scenario, shot })),
+      ...[...shotsAt(points), ...(scenario.outages === true ? outagesAt(points) : [])]
+        .filter((shot) => answered(shot) && isAimedAt(scenario, shot))
+        .map((shot) => ({ scenario, shot })),
     );
   }
   return found;
+}
+
+function isAimedAt({ servers = 1, victims }: Scenario, { victim }: Shot): boolean {
+  return victims === undefined ? servers > 1 || victim !== 'client-server' : victims.includes(victim);
 }
 
 async function usualRun(stage: Stage, scenario: Scenario): Promise<RunResult> {
@@ -52,7 +59,8 @@ async function usualRun(stage: Stage, scenario: Scenario): Promise<RunResult> {
 const TRIES = 3;
 
 /** Plays one shot. A run in which its point was never reached is no run of it, and one that breaks down is a violation. */
-export async function fire(stage: Stage, { scenario, shot }: Survey['shots'][number]): Promise<RunResult | null> {
+export async function fire(stages: Stages, { scenario, shot }: Survey['shots'][number]): Promise<RunResult | null> {
+  const stage = stages.of(scenario);
   for (let attempt = 1; attempt <= TRIES; attempt++) {
     const result = await playScenario(stage, scenario, shot);
     await stage.cluster.whenReady();

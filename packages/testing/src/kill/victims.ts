@@ -3,11 +3,22 @@
 export type Phase = 'before' | 'mid' | 'after' | 'lost';
 
 /**
- * `worker`, `server`: SIGKILL of that process. `postgres`: the postmaster and all its back-ends; `postmaster`: it alone; `backend`: the one that
+ * `worker`, `server`: SIGKILL of that process; of servers, the one that commits, or that the calling worker is connected to. `client-server`: the
+ * one that the client is connected to, where there are several. `postgres`: the postmaster and all its back-ends; `postmaster`: it alone; `backend`: the one that
  * runs the commit. `outage`, `long-outage`: all of PostgreSQL, and it stays away for longer than an instance goes on without it, or a peer is
  * waited for. `connection`: the one that carries the commit or call is cut. `link`: the connection between worker and server is cut.
  */
-export type Victim = 'worker' | 'server' | 'postgres' | 'postmaster' | 'backend' | 'outage' | 'long-outage' | 'connection' | 'link';
+export type Victim =
+  | 'worker'
+  | 'server'
+  | 'client-server'
+  | 'postgres'
+  | 'postmaster'
+  | 'backend'
+  | 'outage'
+  | 'long-outage'
+  | 'connection'
+  | 'link';
 
 /** How long PostgreSQL stays away: an instance that has not renewed for 3 s sends its workers elsewhere, a silent one is lost after 6 s. */
 export const OUTAGE_MS = { outage: 4_000, 'long-outage': 8_000 } as const;
@@ -29,6 +40,7 @@ export interface Shot {
 const COMMIT: Partial<Record<Victim, readonly Phase[]>> = {
   worker: ['before', 'after', 'lost'],
   server: ['before', 'after', 'lost'],
+  'client-server': ['after'],
   postgres: ['before', 'after', 'lost'],
   backend: ['before', 'after', 'lost'],
   connection: ['before', 'lost'],
@@ -38,6 +50,7 @@ const COMMIT: Partial<Record<Victim, readonly Phase[]>> = {
 const CALL: Partial<Record<Victim, readonly Phase[]>> = {
   worker: ['before', 'mid', 'after', 'lost'],
   server: ['before', 'mid', 'after', 'lost'],
+  'client-server': ['mid', 'after'],
   postgres: ['before', 'mid', 'after', 'lost'],
   postmaster: ['mid'],
   connection: ['before', 'mid', 'lost'],
