@@ -25,6 +25,8 @@ describe('each bad input is answered with its status and code, names its field, 
     const answer = await app.call(method, path.replace('SESSION', session), body, headers);
     expect({ status: answer.status, code: answer.json?.['code'], field: answer.json?.['field'] }).toEqual({ status, code, field });
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('x-request-id')).not.toBeNull();
     expect(answer.json).toMatchObject({
       status,
       title: ERROR_CODES[code as keyof typeof ERROR_CODES].title,

@@ -1,24 +1,25 @@
 import { PlatformError, withoutNulls } from '@everruns/contract';
 import type { FastifyRequest } from 'fastify';
+import { decodeUtf8, findUnstorable, MAX_NESTING, tooDeep } from './storable.ts';
 import type { Api } from './types.ts';
-
-/** Deeper than any request of ours, and far from what recursion in parsers and the database bears. */
-const MAX_NESTING = 64;
 
 /**
  * JSON bodies. Official clients send `Content-Type: application/json` with no body at all, or with the text `null`: both mean "no body".
- * PostgreSQL stores neither NUL nor half of a surrogate pair, so text with them is refused here, with its place.
+ * What cannot be stored as it is, is refused here with its place, never changed.
  */
 export function acceptBodies(app: Api): void {
   const parse = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    const text = body as string;
+  // Else JSON that says it is text would arrive as one long string.
+  app.removeContentTypeParser('text/plain');
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (!isUtf8(request.headers['content-type'])) return done(new PlatformError('unsupported_media_type', 'JSON is UTF-8.'), undefined);
+    const text = decodeUtf8(body as Buffer);
+    if (text === null) return done(new PlatformError('malformed_json', 'The body is not valid UTF-8.'), undefined);
     if (text.trim() === '' || text.trim() === 'null') return done(null, undefined);
-    const refusal = tooDeep(text);
-    if (refusal !== null) return done(refusal, undefined);
+    if (isTooDeep(text)) return done(tooDeep(), undefined);
     void parse(request, text, (error, value) => {
       if (error !== null) return done(malformed(error), undefined);
-      done(mayHoldBrokenText(text) ? findBrokenText(value) : null, value);
+      done(mayBeUnstorable(text) ? findUnstorable(value) : null, value);
     });
   });
   app.addHook('preValidation', async (request) => {
@@ -38,8 +39,13 @@ function malformed(error: Error): PlatformError {
   return new PlatformError('malformed_json', error.message, { cause: error });
 }
 
+function isUtf8(contentType: string | undefined): boolean {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(contentType ?? '')?.[1];
+  return charset === undefined || /^(utf-?8|us-ascii)$/i.test(charset);
+}
+
 /** Counts brackets outside of strings: what is not JSON at all is for the parser to say. */
-function tooDeep(text: string): PlatformError | null {
+function isTooDeep(text: string): boolean {
   let depth = 0;
   let inString = false;
   for (let i = 0; i < text.length; i++) {
@@ -49,33 +55,13 @@ function tooDeep(text: string): PlatformError | null {
       else if (char === 0x22) inString = false;
     } else if (char === 0x22) inString = true;
     else if (char === 0x7b || char === 0x5b) {
-      if (++depth > MAX_NESTING) return new PlatformError('invalid_request', `The body is nested deeper than ${MAX_NESTING} levels.`);
+      if (++depth > MAX_NESTING) return true;
     } else if (char === 0x7d || char === 0x5d) depth--;
   }
-  return null;
+  return false;
 }
 
-/** Broken text can only come in as an escape: the decoder has replaced it everywhere else. */
-function mayHoldBrokenText(text: string): boolean {
-  return /\\u(?:0000|[dD][89a-fA-F])/.test(text);
-}
-
-function findBrokenText(root: unknown): PlatformError | null {
-  const open: { path: string; value: unknown }[] = [{ path: '', value: root }];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { path, value } = next;
-    if (typeof value === 'string' && isBroken(value)) {
-      return new PlatformError('invalid_request', 'Text must not hold NUL or unpaired surrogates.', { field: path });
-    }
-    if (typeof value !== 'object' || value === null) continue;
-    for (const [key, member] of Object.entries(value)) {
-      if (isBroken(key)) return new PlatformError('invalid_request', 'A name must not hold NUL or unpaired surrogates.', { field: path });
-      open.push({ path: path === '' ? key : `${path}.${key}`, value: member });
-    }
-  }
-  return null;
-}
-
-function isBroken(text: string): boolean {
-  return text.includes('\u0000') || !text.isWellFormed();
+/** Broken text can only come in as an escape, because the bytes were UTF-8; an endless number needs a long exponent or very many digits. */
+function mayBeUnstorable(text: string): boolean {
+  return /\\u(?:0000|[dD][89a-fA-F])|\d[eE]\+?\d{3}|\d{309}/.test(text);
 }

@@ -17,6 +17,7 @@ const FRAMEWORK: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_json',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_request',
   FST_ERR_BAD_URL: 'invalid_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'malformed_id',
   FST_ERR_NOT_FOUND: 'not_found',
 };
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -29,17 +30,27 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   415: 'unsupported_media_type',
   503: 'unavailable',
 };
+/** Where the framework's own words do not say what to do. */
+const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
+  unsupported_media_type: 'Send the body as UTF-8 JSON, with the header "Content-Type: application/json".',
+  malformed_id: 'An id or name in the path is too long.',
+};
 const TOO_MANY_CONNECTIONS = '53300';
 
 export function toPlatformError(error: unknown): PlatformError {
   if (error instanceof PlatformError) return error;
   const { code, statusCode, message } = fieldsOf(error);
-  const known = (code === undefined ? undefined : FRAMEWORK[code]) ?? (statusCode === undefined ? undefined : BY_STATUS[statusCode]);
-  if (known !== undefined && ERROR_CODES[known].status < 500) return new PlatformError(known, message, { cause: error });
+  const known = (code === undefined ? undefined : FRAMEWORK[code]) ?? (statusCode === undefined ? undefined : byStatus(statusCode));
+  if (known !== undefined && ERROR_CODES[known].status < 500) return new PlatformError(known, TEXTS[known] ?? message, { cause: error });
   if (known === 'unavailable' || isUnreachable(error)) {
     return new PlatformError('unavailable', 'The store cannot be reached at the moment.', { cause: error, retryAfterSeconds: 1 });
   }
   return new PlatformError('internal', HIDDEN, { cause: error });
+}
+
+/** A refusal of the framework that nobody foresaw is still the client's to mend, not a failure of ours. */
+function byStatus(status: number): ErrorCode | undefined {
+  return BY_STATUS[status] ?? (status >= 400 && status < 500 ? 'invalid_request' : undefined);
 }
 
 export function problemOf(error: PlatformError, instance: string): Problem {
@@ -61,6 +72,7 @@ export function problemOf(error: PlatformError, instance: string): Problem {
 
 export function sendProblem(reply: FastifyReply, error: PlatformError): FastifyReply {
   const problem = problemOf(error, pathOf(reply.request.url));
+  if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
   // As bytes: a route's response schemas say nothing about problems, and the media type has no charset.
   return reply

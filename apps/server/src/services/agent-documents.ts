@@ -66,9 +66,16 @@ function parseYaml(text: string): unknown {
   try {
     return parse(text, { maxAliasCount: MAX_ALIASES });
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : 'it cannot be read';
+    const reason = reasonOf(error);
     throw new PlatformError('invalid_request', `The document is not valid: ${reason}`, { field: 'body' });
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'it cannot be read';
+  // The parser recurses, and says so in the words of the engine.
+  if (error.message.includes('call stack')) return 'it is nested too deep';
+  return error.message.split('\n')[0] as string;
 }
 
 /** Capabilities may be plain ids; the name may be missing or free text. */

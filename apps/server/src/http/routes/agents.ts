@@ -19,6 +19,7 @@ import { z } from 'zod';
 import { exportAgent, importAgent } from '../../services/agent-documents.ts';
 import type { AgentService } from '../../services/agents.ts';
 import type { PreviewService } from '../../services/previews.ts';
+import { decodeUtf8, findUnstorable } from '../storable.ts';
 import type { Api } from '../types.ts';
 import { validBody } from '../validation.ts';
 import { checkNameQuery, IdOrName, NoContent, policiesOf } from './params.ts';
@@ -151,7 +152,7 @@ function agentDocuments(app: Api, agents: AgentService): void {
   );
   app.register(async (plain: Api) => {
     plain.removeAllContentTypeParsers();
-    plain.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+    plain.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     plain.post(
       '/v1/agents/import',
       {
@@ -167,12 +168,20 @@ function agentDocuments(app: Api, agents: AgentService): void {
         if (request.query['from-example'] !== undefined) {
           throw new PlatformError('not_in_this_version', 'Example agents are not in this version.');
         }
-        const text = typeof request.body === 'string' ? request.body : '';
-        if (text.includes('\u0000')) throw new PlatformError('invalid_request', 'Text must not hold NUL.', { field: 'body' });
-        const body = validBody(CreateAgent, configurationAliases(importAgent(text)));
+        const body = validBody(CreateAgent, configurationAliases(documentOf(request.body)));
         const { agent, created } = await agents.apply(request.scope, body);
         return reply.code(created ? 201 : 200).send(agent);
       },
     );
   });
+}
+
+/** A document is text, and what it says must be what the store can hold. */
+function documentOf(body: unknown): Record<string, unknown> {
+  const text = body instanceof Uint8Array ? decodeUtf8(body) : '';
+  if (text === null) throw new PlatformError('invalid_request', 'The document is not valid UTF-8.', { field: 'body' });
+  const document = importAgent(text);
+  const refusal = findUnstorable(document);
+  if (refusal !== null) throw refusal;
+  return document;
 }

@@ -47,7 +47,7 @@ export interface TestApp {
   url: string;
   db: Database;
   fixture: EngineFixture;
-  /** `path` starts below the API prefix: `/v1/...`; an object is sent as JSON. */
+  /** `path` starts below the API prefix: `/v1/...`; text and bytes are sent as they are, anything else as JSON. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   /** Rows of every table of the schema, for "nothing changed". */
   rowCounts(): Promise<Record<string, number>>;
@@ -120,11 +120,11 @@ interface Call {
 }
 
 async function callApi(url: string, { method, body, headers }: Call): Promise<Answer> {
-  const isText = typeof body === 'string';
+  const raw = typeof body === 'string' || body instanceof Uint8Array ? body : null;
   const response = await fetch(url, {
     method,
-    headers: { ...(body === undefined || isText ? {} : { 'content-type': 'application/json' }), ...headers },
-    ...(body === undefined ? {} : { body: isText ? body : JSON.stringify(body) }),
+    headers: { ...(body === undefined || raw !== null ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: raw ?? JSON.stringify(body) }),
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, json: parsed(text) as Wire };
