@@ -72,3 +72,18 @@ test('an error of the statement itself is neither unknown nor transient', async 
   const error = await rejection(sql(db, 'select 1 / 0'));
   expect([outcomeUnknown(error), isTransient(error)]).toEqual([false, false]);
 });
+
+describe('a statement name that is longer than the server keeps', () => {
+  test('stays its own: two that begin alike run as what they are', async () => {
+    const own = openDatabase({ ...database.settings, poolSize: 1 });
+    const long = 'events_desc_types_exclude_roles_since_until_turn_tool_status_'.padEnd(70, 'x');
+    try {
+      for (let again = 0; again < 2; again++) {
+        expect(await own.run({ name: `${long}_first`, text: 'select 1 as n' })).toEqual([{ n: 1 }]);
+        expect(await own.run({ name: `${long}_second`, text: 'select 2 as n' })).toEqual([{ n: 2 }]);
+      }
+    } finally {
+      await own.close();
+    }
+  });
+});

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { ConnectionError, isTransient, outcomeUnknown } from './database.ts';
+import { ConnectionError, isTransient, outcomeUnknown, preparedName } from './database.ts';
 
 function refused(code: string): Error {
   return Object.assign(new pg.DatabaseError('refused', 0, 'error'), { code });
@@ -29,5 +29,19 @@ describe('what may be sent again', () => {
 
   test.each(['23505', '22P05', '42601', '57014'])('%s: it would fail again', (code) => {
     expect([isTransient(refused(code)), outcomeUnknown(refused(code))]).toEqual([false, false]);
+  });
+});
+
+describe('the name of a prepared statement', () => {
+  test('is the given one as far as the server keeps it', () => {
+    expect(preparedName('claim_tasks')).toBe('claim_tasks');
+    expect(preparedName('x'.repeat(63))).toBe('x'.repeat(63));
+  });
+
+  test('is shortened beyond that, the same way each time and differently for each name', () => {
+    const names = ['a', 'b', 'ab'].map((end) => preparedName('x'.repeat(80) + end));
+    expect(new Set(names).size).toBe(3);
+    for (const name of names) expect(name.length).toBeLessThanOrEqual(63);
+    expect(preparedName(`${'x'.repeat(80)}a`)).toBe(names[0]);
   });
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import pg from 'pg';
 
 /** A prepared statement: `name` is its identity on a connection, so text and name belong together for ever. */
@@ -39,6 +40,15 @@ const SETTINGS = '-c plan_cache_mode=force_generic_plan -c idle_in_transaction_s
 const types = new pg.TypeOverrides();
 types.setTypeParser(pg.types.builtins.INT8, Number);
 
+/** Bytes of a prepared statement's name that the server tells apart. */
+const MAX_NAME = 63;
+
+/** The name as the server keeps it: the end of a longer one becomes its hash, so that two which begin alike stay two. */
+export function preparedName(name: string): string {
+  if (Buffer.byteLength(name) <= MAX_NAME) return name;
+  return `${name.slice(0, 40)}_${createHash('sha256').update(name).digest('hex').slice(0, 20)}`;
+}
+
 export function openDatabase(options: DatabaseOptions): Database {
   const base: pg.ClientConfig = {
     connectionString: options.url,
@@ -57,7 +67,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   } as pg.PoolConfig);
   pool.on('error', (error) => options.onError?.(error));
   const bind = (statement: Statement, values: readonly unknown[]): pg.QueryConfig => ({
-    ...(options.pooled === true ? {} : { name: statement.name }),
+    ...(options.pooled === true ? {} : { name: preparedName(statement.name) }),
     text: statement.text,
     values: values as unknown[],
   });
