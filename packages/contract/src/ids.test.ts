@@ -67,6 +67,17 @@ describe('made ids', () => {
     }
   });
 
+  it.each([
+    ['within a millisecond', (n: number) => 1_767_323_045_000 + Math.floor(n / 6_000)],
+    ['when the clock steps back', (n: number) => 1_767_323_045_000 - n],
+  ])('come in the order of their making %s', (_name, clock) => {
+    let n = 0;
+    const ids = createIdSource(() => clock(n++));
+    const made = Array.from({ length: 10_000 }, () => ids.next());
+    expect(made.toSorted()).toEqual(made);
+    expect(new Set(made).size).toBe(10_000);
+  });
+
   it('differ with the randomness of the platform', () => {
     const ids = createIdSource();
     expect(new Set(Array.from({ length: 1_000 }, (_, n) => (n % 2 === 0 ? ids.next() : ids.random()))).size).toBe(1_000);

@@ -52,15 +52,34 @@ export const ANONYMOUS_USER_ID: Uuid = '00000000-0000-0000-0000-000000000001';
 
 /** Source of randomness and time for ids; a parameter wherever ids are made. */
 export interface IdSource {
-  /** A time-ordered UUIDv7. */
+  /** A UUIDv7. Each one is greater than those that this source made before it. */
   next(): Uuid;
   /** A random UUIDv4 (message ids). */
   random(): Uuid;
 }
 
+/**
+ * Within a millisecond, and when the clock steps back, a counter in the 12 bits behind the time keeps the order (RFC 9562, section 6.2, method 1): what is
+ * made together is queued and listed in the order of its making.
+ */
 export function createIdSource(nowMs: () => number = Date.now, randomBytes: (n: number) => Uint8Array = webRandom): IdSource {
+  let lastMs = 0;
+  let count = 0;
   return {
-    next: () => uuidv7(nowMs(), randomBytes(10)),
+    next: () => {
+      const random = Uint8Array.from(randomBytes(10));
+      const atMs = nowMs();
+      if (atMs > lastMs) {
+        lastMs = atMs;
+        count = (((random[0] as number) & 0x07) << 8) | (random[1] as number);
+      } else if (++count > 0xfff) {
+        lastMs++;
+        count = 0;
+      }
+      random[0] = count >> 8;
+      random[1] = count & 0xff;
+      return uuidv7(lastMs, random);
+    },
     random: () => uuidv4(randomBytes(16)),
   };
 }
@@ -90,8 +109,10 @@ function uuidv4(random: Uint8Array): Uuid {
   return dashed(hexOf(bytes));
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 function hexOf(bytes: Uint8Array): string {
   let text = '';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  for (const byte of bytes) text += HEX[byte];
   return text;
 }
