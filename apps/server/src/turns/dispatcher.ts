@@ -5,6 +5,9 @@ import type { Attachment } from './attachment.ts';
 
 /** Most tasks that one claim takes. */
 const BATCH = 50;
+/** Pauses before a claim that failed is made again: the task may be due, and without a word of it nobody looks before the next beat. */
+const RETRY_MS = 50;
+const MAX_RETRY_MS = 2_000;
 const NO_ORG = '00000000-0000-0000-0000-000000000000';
 
 export interface DispatcherDeps {
@@ -12,6 +15,8 @@ export interface DispatcherDeps {
   /** A task was claimed for an attachment of this instance, which may be closed by now. */
   assign(attachment: Attachment, task: ClaimedTask): void;
   onError(error: unknown): void;
+  /** Calls back once, later; a pending call need not keep the process alive. */
+  after?: (delayMs: number, callback: () => void) => void;
 }
 
 interface PoolState {
@@ -21,6 +26,10 @@ interface PoolState {
   /** There may be more than we had seats for: claim again when a seat becomes free. */
   backlog: boolean;
   afterOrg: Uuid;
+  /** Pause after the next claim that fails. */
+  retryMs: number;
+  /** A retry is under way. */
+  retrying: boolean;
 }
 
 /**
@@ -39,7 +48,7 @@ export class Dispatcher {
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
-    const idle = (): PoolState => ({ busy: false, wanted: false, backlog: false, afterOrg: NO_ORG });
+    const idle = (): PoolState => ({ busy: false, wanted: false, backlog: false, afterOrg: NO_ORG, retryMs: RETRY_MS, retrying: false });
     this.#pools = { reason: idle(), tool: idle() };
   }
 
@@ -80,15 +89,29 @@ export class Dispatcher {
     } catch (error) {
       state.backlog = true;
       this.#deps.onError(error);
+      this.#retry(pool);
     } finally {
       state.busy = false;
     }
+  }
+
+  #retry(pool: Pool): void {
+    const state = this.#pools[pool];
+    if (state.retrying) return;
+    state.retrying = true;
+    const { retryMs } = state;
+    state.retryMs = Math.min(MAX_RETRY_MS, 2 * retryMs);
+    (this.#deps.after ?? unreferenced)(retryMs, () => {
+      state.retrying = false;
+      this.poke([pool]);
+    });
   }
 
   async #claim(pool: Pool, holders: readonly Attachment[]): Promise<void> {
     const state = this.#pools[pool];
     try {
       const { tasks, more } = await this.#deps.claim({ pool, seats: holders.map(seatOf), afterOrg: state.afterOrg });
+      state.retryMs = RETRY_MS;
       state.backlog = more || tasks.length === holders.length;
       if (state.backlog && tasks.length > 0) state.wanted = true;
       const last = tasks.at(-1);
@@ -127,4 +150,8 @@ export class Dispatcher {
 
 function seatOf(attachment: Attachment): Seat {
   return { workerId: attachment.worker.workerId, bootId: attachment.worker.bootId, attachment: attachment.id };
+}
+
+function unreferenced(delayMs: number, callback: () => void): void {
+  setTimeout(callback, delayMs).unref();
 }
