@@ -20,7 +20,16 @@ function errorOf(issues: readonly Issue[], httpPart: string): PlatformError {
   const path = issue.path.map(String).join('.');
   const field = path === '' ? httpPart : path;
   const malformedId = issue.code === 'invalid_format' && isIdPattern(issue.pattern);
-  return new PlatformError(malformedId ? 'malformed_id' : 'invalid_request', issue.message, { field });
+  return new PlatformError(malformedId ? 'malformed_id' : 'invalid_request', sentenceOf(issue), { field });
+}
+
+/** The library's own messages in words for somebody who does not know the library; ours are left as they are. */
+function sentenceOf({ message }: Issue): string {
+  const mismatch = /^Invalid input: expected (.+?)(?:, received (\w+))?$/.exec(message);
+  if (mismatch === null) return message;
+  const [, expected, received] = mismatch;
+  if (received === 'undefined') return `This is missing; expected ${expected}.`;
+  return received === undefined ? `Expected ${expected}.` : `Expected ${expected}, received ${received}.`;
 }
 
 /** Plain JSON. Responses are ours: they are checked against their schemas by tests, which ask for it, not in production. */

@@ -94,11 +94,13 @@ export function createAgentService(deps: AgentServiceDeps): AgentService {
       const id = fromPublicId('agent', idOrName);
       if (id === null && !SLUG.test(idOrName)) throw malformedId();
       if (id !== null) {
+        refuseOtherId(request.id, id);
         const name = request.name ?? (await findAgent(db, scope.orgId, id))?.name;
         if (name === undefined) throw new PlatformError('invalid_request', 'A new agent needs a name.', { field: 'name' });
         return apply(scope, { ...request, id, name });
       }
       const existing = await findAgentNamed(db, scope.orgId, idOrName);
+      if (existing !== null) refuseOtherId(request.id, existing.id);
       return apply(scope, { ...request, name: request.name ?? idOrName, ...(existing === null ? {} : { id: existing.id }) });
     },
     async update(scope, idOrName, request) {
@@ -128,6 +130,12 @@ export function createAgentService(deps: AgentServiceDeps): AgentService {
     },
     nameAvailable: (scope, name, exceptId) => agentNameFree(db, scope.orgId, name, exceptId),
   };
+}
+
+/** The path and the body of a PUT must mean the same agent. */
+function refuseOtherId(given: Uuid | undefined, id: Uuid): void {
+  if (given === undefined || given === id) return;
+  throw new PlatformError('conflicting_parameters', 'The id is another one than that of the agent in the path.', { field: 'id' });
 }
 
 /** Throws `malformed_id` for what is neither an id of an agent nor a name, and `not_found`. */

@@ -23,14 +23,27 @@ export function checkCapabilities(refs: readonly CapabilityRef[] | undefined, re
   });
 }
 
+/** What all model providers take as the name of a tool. */
+const TOOL_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+
 /** Public configuration carries client-side tools only, each name once; the platform's own tools come from capabilities. */
 export function checkTools(tools: readonly ToolDefinition[] | undefined): void {
   const seen = new Set<string>();
-  (tools ?? []).forEach(({ name, type }, index) => {
+  (tools ?? []).forEach(({ name, type, parameters }, index) => {
     const field = `tools.${index}`;
     if (type !== 'client_side') {
       throw new PlatformError('invalid_request', 'Only client_side tools can be given; others come from capabilities.', {
         field: `${field}.type`,
+      });
+    }
+    if (!TOOL_NAME.test(name)) {
+      throw new PlatformError('invalid_request', 'Expected 1 to 64 letters, digits, _ or -: no model accepts another name.', {
+        field: `${field}.name`,
+      });
+    }
+    if (parameters['type'] !== undefined && parameters['type'] !== 'object') {
+      throw new PlatformError('invalid_request', 'The parameters of a tool are a JSON Schema of type "object".', {
+        field: `${field}.parameters.type`,
       });
     }
     if (seen.has(name)) throw new PlatformError('invalid_request', `The tool "${name}" is given twice.`, { field: `${field}.name` });

@@ -26,6 +26,9 @@ import type { CallerScope } from './scope.ts';
 /** Longest chain of parents, the harness itself included. */
 export const MAX_HARNESS_DEPTH = 16;
 
+/** Stands for the default harness of the organization wherever a name is asked for. */
+const VIRTUAL_NAME = 'default';
+
 export interface HarnessServiceDeps {
   db: Database;
   ids: IdSource;
@@ -61,12 +64,14 @@ export function createHarnessService(deps: HarnessServiceDeps): HarnessService {
     },
     get: async (scope, idOrName) => presentHarness(await requireHarness(db, scope.orgId, idOrName), link),
     async create(scope, request) {
+      refuseVirtual(request.name);
       checkCapabilities(request.capabilities, deps.capabilities);
       if (request.default_model_id != null) await requireModel(db, scope.orgId, request.default_model_id, 'default_model_id');
       if (request.parent_harness_id != null) await requireParent(db, scope.orgId, request.parent_harness_id, null);
       return insert(scope, newFields(request));
     },
     async update(scope, idOrName, request) {
+      refuseVirtual(request.name);
       const row = await requireOwn(db, scope.orgId, idOrName);
       if (row.status === 'archived' && request.status !== 'active') throw archived(row);
       checkCapabilities(request.capabilities, deps.capabilities);
@@ -100,7 +105,7 @@ export function createHarnessService(deps: HarnessServiceDeps): HarnessService {
       const row = await requireHarness(db, scope.orgId, idOrName);
       return presentStats(await readHarnessStats(db, scope.orgId, row.id));
     },
-    nameAvailable: (scope, name, exceptId) => harnessNameFree(db, scope.orgId, name, exceptId),
+    nameAvailable: async (scope, name, exceptId) => name !== VIRTUAL_NAME && harnessNameFree(db, scope.orgId, name, exceptId),
   };
 }
 
@@ -183,6 +188,12 @@ function changesOf(request: UpdateHarness): HarnessChanges {
 
 function blankAsNull(text: string | null | undefined): string | null {
   return text == null || text.trim() === '' ? null : text;
+}
+
+/** A harness of this name could not be reached by it. */
+function refuseVirtual(name: string | undefined): void {
+  if (name !== VIRTUAL_NAME) return;
+  throw new PlatformError('name_taken', `"${VIRTUAL_NAME}" always means the default harness of the organization.`, { field: 'name' });
 }
 
 function notFound(): PlatformError {

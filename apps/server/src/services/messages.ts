@@ -59,6 +59,7 @@ export function createMessageService({ db, turns, waiter }: MessageServiceDeps):
   };
   const post = async (scope: CallerScope, sessionId: Uuid, request: CreateMessage): Promise<Message> => {
     checkImages(request);
+    checkParticipant(request);
     await checkControls(db, scope, request);
     return turns.postMessage(scope, postOf(sessionId, request));
   };
@@ -115,6 +116,12 @@ function checkImages(request: CreateMessage): void {
   const index = request.message.content.findIndex((part) => part.type === 'image_file');
   if (index < 0) return;
   throw new PlatformError('invalid_request', 'There is no such image.', { field: `message.content.${index}.image_id` });
+}
+
+/** Sessions have no further participants yet, so no id is one of them: a message for somebody must not go to somebody else unsaid. */
+function checkParticipant(request: CreateMessage): void {
+  if (request.addressed_participant_id === undefined) return;
+  throw new PlatformError('invalid_request', 'The session has no such participant.', { field: 'addressed_participant_id' });
 }
 
 function postOf(sessionId: Uuid, request: CreateMessage): PostMessage {

@@ -43,12 +43,23 @@ test.each([
   ],
 ])('page query %j', (query, page) => expect(PageQuery.parse(query)).toEqual(page));
 
-test.each([{ offset: '-1' }, { limit: '0' }, { limit: '101' }, { limit: 'x' }, { limit: '1.5' }, { offset: ['1', '2'] }])(
-  'page query %j is refused',
-  (query) => {
-    expect(PageQuery.safeParse(query).success).toBe(false);
-  },
-);
+test.each([
+  { offset: '-1' },
+  { limit: '0' },
+  { limit: '101' },
+  { limit: 'x' },
+  { limit: '1.5' },
+  { offset: ['1', '2'] },
+  { limit: '' },
+  { offset: '' },
+  { limit: '1e1' },
+  { limit: '0x10' },
+  { limit: ' 5' },
+  { limit: '+5' },
+  { offset: '99999999999999999999' },
+])('page query %j is refused', (query) => {
+  expect(PageQuery.safeParse(query).success).toBe(false);
+});
 
 test.each([
   ['true', true],

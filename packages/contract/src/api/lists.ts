@@ -13,9 +13,20 @@ export const QueryFlag = z
   .transform((text) => text === '' || text === 'true' || text === '1')
   .optional();
 
+/** A whole number of a query: decimal digits and nothing else, once. Blank, signed, hexadecimal and repeated ones are refused. */
+export function queryInteger(range: { min: number; max: number }) {
+  const message = `Expected a whole number from ${range.min} to ${range.max}.`;
+  return z.int(message).min(range.min, message).max(range.max, message);
+}
+
+/** Turns the text of a query into what `schema` checks; in the API document only the schema is seen. */
+export function fromQuery<T extends ZodType>(schema: T) {
+  return z.preprocess((text) => (typeof text === 'string' && /^\d{1,10}$/.test(text) ? Number(text) : text), schema);
+}
+
 export const PageQuery = z.object({
-  offset: z.coerce.number().int().min(0).max(1_000_000_000).default(0),
-  limit: z.coerce.number().int().min(1).max(MAX_LIMIT).default(DEFAULT_LIMIT),
+  offset: fromQuery(queryInteger({ min: 0, max: 1_000_000_000 }).default(0)),
+  limit: fromQuery(queryInteger({ min: 1, max: MAX_LIMIT }).default(DEFAULT_LIMIT)),
 });
 export type PageQuery = z.infer<typeof PageQuery>;
 

@@ -1,43 +1,52 @@
 import { z } from 'zod';
 import { Controls, ExternalActor, InputContentPart, Message } from '../messages.ts';
-import { JsonObject, Tags } from './common.ts';
-import { QueryFlag } from './lists.ts';
+import { JsonObject, Locale, Tags } from './common.ts';
+import { fromQuery, QueryFlag, queryInteger } from './lists.ts';
 
 export const MAX_WAIT_MS = 600_000;
 export const DEFAULT_WAIT_MS = 120_000;
 
+export const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'] as const;
+
 /** An image must come from somewhere that a model can be sent: an http(s) address, or its bytes with their type. */
-const PostedPart = InputContentPart.refine(
-  (part) =>
-    part.type !== 'image' || (part.url === undefined ? part.base64 !== undefined && part.media_type !== undefined : isHttp(part.url)),
-  'An image needs an http or https url, or base64 together with media_type.',
-);
+const PostedPart = InputContentPart.check(({ value: part, issues }) => {
+  if (part.type !== 'image') return;
+  const refuse = (path: string[], message: string): void => void issues.push({ code: 'custom', input: part, path, message });
+  if (part.url === undefined && (part.base64 === undefined || part.media_type === undefined)) {
+    return refuse([], 'An image needs an http or https url, or base64 together with media_type.');
+  }
+  if (part.url !== undefined && !isHttp(part.url)) refuse(['url'], 'Expected an http or https URL.');
+  if (part.media_type !== undefined && !IMAGE_TYPES.some((type) => type === part.media_type)) {
+    refuse(['media_type'], `Expected one of ${IMAGE_TYPES.join(', ')}.`);
+  }
+  if (part.base64 !== undefined && !isBase64(part.base64)) refuse(['base64'], 'Expected base64 as in RFC 4648, not empty.');
+});
 
 export const CreateMessage = z
   .object({
     message: z.object({ role: z.literal('user').default('user'), content: z.array(PostedPart).min(1).max(1_000) }),
-    controls: Controls.optional(),
+    controls: Controls.extend({ locale: Locale.optional() }).optional(),
     metadata: JsonObject.optional(),
     tags: Tags.optional(),
     external_actor: ExternalActor.optional(),
     addressed_participant_id: z
       .string()
-      .regex(/^part_[0-9a-f]{32}$/)
+      .regex(/^part_[0-9a-f]{32}$/, 'Expected an id of the form part_ and 32 hex digits.')
       .optional(),
-    client_message_id: z.guid().toLowerCase().optional(),
+    client_message_id: z.guid('Expected a UUID.').toLowerCase().optional(),
   })
   .meta({ id: 'CreateMessage' });
 export type CreateMessage = z.infer<typeof CreateMessage>;
 
 export const CreateMessageQuery = z.object({
   wait: QueryFlag,
-  timeout_ms: z.coerce.number().int().min(1).max(MAX_WAIT_MS).default(DEFAULT_WAIT_MS),
+  timeout_ms: fromQuery(queryInteger({ min: 1, max: MAX_WAIT_MS }).default(DEFAULT_WAIT_MS)),
 });
 
 export const MessagesQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(10_000).optional(),
-  before_sequence: z.coerce.number().int().min(1).max(2_147_483_647).optional(),
-  after_sequence: z.coerce.number().int().min(0).max(2_147_483_647).optional(),
+  limit: fromQuery(queryInteger({ min: 1, max: 10_000 }).optional()),
+  before_sequence: fromQuery(queryInteger({ min: 1, max: 2_147_483_647 }).optional()),
+  after_sequence: fromQuery(queryInteger({ min: 0, max: 2_147_483_647 }).optional()),
 });
 export type MessagesQuery = z.infer<typeof MessagesQuery>;
 
@@ -66,4 +75,8 @@ export const ToolResultsAccepted = z.object({ accepted: z.int(), status: z.strin
 
 function isHttp(text: string): boolean {
   return /^https?:\/\/[^\s/]/i.test(text) && URL.canParse(text);
+}
+
+function isBase64(text: string): boolean {
+  return text !== '' && text.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(text);
 }

@@ -97,7 +97,7 @@ export function harnessRoutes(app: Api, { harnesses, previews }: HarnessRoutesDe
     },
     async (request) => {
       const { name, exclude_id } = request.query;
-      return { available: name !== 'default' && (await harnesses.nameAvailable(request.scope, name, exclude_id ?? null)) };
+      return { available: await harnesses.nameAvailable(request.scope, name, exclude_id ?? null) };
     },
   );
   app.get('/v1/harnesses/config', { schema: { tags, operationId: 'getHarnessPolicies', response: { 200: PolicyMap } } }, async () =>

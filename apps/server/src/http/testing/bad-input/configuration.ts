@@ -98,6 +98,38 @@ export const BAD_CONFIGURATION: readonly BadInput[] = [
     field: 'tools.1.name',
   },
   {
+    name: 'a tool whose name no model takes',
+    call: ['POST', '/v1/agents', { name: 'x', system_prompt: 'x', tools: [{ name: 'ask me', description: 'd', parameters: {} }] }],
+    status: 400,
+    code: 'invalid_request',
+    field: 'tools.0.name',
+  },
+  {
+    name: 'a tool that takes a text',
+    call: [
+      'POST',
+      '/v1/agents',
+      { name: 'x', system_prompt: 'x', tools: [{ name: 't', description: 'd', parameters: { type: 'string' } }] },
+    ],
+    status: 400,
+    code: 'invalid_request',
+    field: 'tools.0.parameters.type',
+  },
+  {
+    name: 'another id in the body than in the path',
+    call: ['PUT', `/v1/agents/agent_${HEX}`, { id: `agent_${'e'.repeat(32)}`, name: 'x', system_prompt: 'x' }],
+    status: 400,
+    code: 'conflicting_parameters',
+    field: 'id',
+  },
+  {
+    name: 'another id in the body than that of the name',
+    call: ['PUT', '/v1/agents/existing', { id: `agent_${'e'.repeat(32)}`, system_prompt: 'x' }],
+    status: 400,
+    code: 'conflicting_parameters',
+    field: 'id',
+  },
+  {
     name: 'an id of another kind in the path',
     call: ['GET', `/v1/agents/session_${HEX}`],
     status: 400,
@@ -176,6 +208,13 @@ export const BAD_CONFIGURATION: readonly BadInput[] = [
   {
     name: 'the name of a built-in harness',
     call: ['POST', '/v1/harnesses', { name: 'generic' }],
+    status: 409,
+    code: 'name_taken',
+    field: 'name',
+  },
+  {
+    name: 'the name that stands for the default harness',
+    call: ['POST', '/v1/harnesses', { name: 'default' }],
     status: 409,
     code: 'name_taken',
     field: 'name',
