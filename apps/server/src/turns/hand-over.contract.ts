@@ -79,6 +79,7 @@ describe('an instance that is shut down', () => {
 
   test('keeps nobody waiting when it is the last', async () => {
     await reasoning();
+    leaving.faults.hold('leases_of_instance'); // would be asked who has not arrived elsewhere yet
     leaving.drain();
     await leaving.handOver();
     await leaving.stop();
@@ -106,6 +107,19 @@ test('W6: an instance that cannot renew sends its workers to the others, and rel
   leaving.faults.away = false;
   await leaving.beat();
   expect(await there.complete(task, answer(input))).toBe('ok');
+  await undisturbed(sessionId);
+});
+
+test('W6: an instance that cannot renew releases nothing, although its database answers', async () => {
+  const other = await fixture.another();
+  await leaving.beat();
+  const { sessionId, task, input } = await reasoning();
+  const hanging = leaving.faults.hold('instance_beat');
+  expect(await worker.ended).toBeNull();
+  await new Promise((resolve) => setTimeout(resolve, 600)); // twice the time that a broken stream has
+  const there = await attached(other, again([task]));
+  expect(await there.complete(task, answer(input))).toBe('ok');
+  hanging.release();
   await undisturbed(sessionId);
 });
 

@@ -103,6 +103,19 @@ describe('R7: pending, running, settled', () => {
     expect(await scalar(db, `select status || ' ' || (result->>'error') from tool_calls`)).toBe('unknown Nobody knows.');
   });
 
+  test('a claim opens no call that is settled', async () => {
+    const { task } = await runningTurn(db, player);
+    await completeReason(db, player, task, [call('a'), call('b')]);
+    await sql(db, 'create table kept as select * from ready');
+    const [first] = await claim(db, player, 'tool', { seats: 1 });
+    await completeTool(db, player, first as ClaimedTask);
+    const before = await sql(db, `select * from tool_calls where state = 'settled'`);
+    await sql(db, `insert into ready select * from kept where id = $1`, [first?.taskId]);
+    await claim(db, player, 'tool', { seats: 2 });
+    expect(await sql(db, `select * from tool_calls where state = 'settled'`)).toEqual(before);
+    await sql(db, 'drop table kept');
+  });
+
   test('calls of one step and ids of another do not meet', async () => {
     const { task } = await runningTurn(db, player);
     await completeReason(db, player, task, [call('a')]);

@@ -3,6 +3,7 @@ import { testDatabase } from '@everruns/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database, Row, Statement } from '../database.ts';
 import { claimBatch } from './claim.ts';
+import { openTransaction } from './testing/locks.ts';
 import { scalar, sql } from './testing/sql.ts';
 import { claim, NO_ORG, openSession, post } from './testing/turn-driver.ts';
 import type { Player } from './testing/turn-driver.ts';
@@ -158,6 +159,31 @@ describe('R12: the claim is fair', () => {
     await Promise.all(Array.from({ length: 8 }, (_, n) => claimer(n)));
     expect(new Set(taken).size).toBe(300);
     expect(taken).toHaveLength(300);
+  });
+
+  test('no task is waited for that another claim has in hand, neither of the shares nor of what fills them up', async () => {
+    await enqueue(org(1), 3);
+    await enqueue(org(2), 1);
+    const inHand = (offset: number) =>
+      openTransaction(db, (tx) =>
+        sql(tx, `select 1 from ready where id = (select id from ready where org_id = $1 order by id offset $2 limit 1) for update`, [
+          org(1),
+          offset,
+        ]),
+      );
+    const others = [await inHand(0), await inHand(2)];
+    const tasks = await claim(db, player, 'reason', { seats: 4 });
+    await Promise.all(others.map((other) => other.commit()));
+    expect(countBy(orgsOf(tasks))).toEqual({ [org(1)]: 1, [org(2)]: 1 });
+    expect(await claim(db, player, 'reason', { seats: 4 })).toHaveLength(2);
+  });
+
+  test('what fills the shares up goes by priority, whoever it belongs to', async () => {
+    await enqueue(org(1), 3, 0);
+    await enqueue(org(2), 3, 5);
+    await enqueue(org(3), 1, 0);
+    const tasks = await claim(db, player, 'reason', { seats: 6 });
+    expect(countBy(orgsOf(tasks))).toEqual({ [org(1)]: 2, [org(2)]: 3, [org(3)]: 1 });
   });
 
   test('seats are filled in the order of priority', async () => {
