@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Uuid } from '@everruns/contract';
+import { engineFixture, HandWorker, said, SCOPE } from './testing/fixture.ts';
+import type { EngineFixture } from './testing/fixture.ts';
+
+/** Leases that are granted when the worker they are for has gone already. */
+
+let fixture: EngineFixture;
+const workers: HandWorker[] = [];
+
+beforeEach(async () => {
+  fixture = await engineFixture({ releaseAfterMs: 20 });
+});
+afterEach(async () => {
+  for (const worker of workers.splice(0)) worker.vanish();
+  await fixture.close();
+});
+
+/** Far less than the time after which leases that nobody holds are looked for anyway. */
+const AT_ONCE_MS = 5_000;
+
+async function attached(): Promise<HandWorker> {
+  const worker = new HandWorker(fixture.engine);
+  workers.push(worker);
+  await worker.take('welcome');
+  return worker;
+}
+
+async function post(): Promise<Uuid> {
+  const sessionId = await fixture.session();
+  await fixture.engine.turns.postMessage(SCOPE, { sessionId, ...said('Hi') });
+  return sessionId;
+}
+
+async function untilNobodyIsAttached(): Promise<void> {
+  while (fixture.engine.workers().length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test('a task is given back at once, as unstarted', async () => {
+  const sessionId = await post();
+  const claiming = fixture.engine.faults.hold('claim_tasks');
+  const gone = await attached();
+  await claiming.reached;
+  const looked = fixture.engine.faults.holdReply('leases_of_attachment');
+  gone.vanish();
+  await untilNobodyIsAttached();
+  await looked.reached; // what it has left behind: nothing yet
+  claiming.release();
+  looked.release();
+  const worker = await attached();
+  const startedMs = performance.now();
+  const { task, input } = await worker.reason();
+  expect(performance.now() - startedMs).toBeLessThan(AT_ONCE_MS);
+  expect([task.sessionId, input.attempt]).toEqual([sessionId, 2]);
+  expect(await fixture.db.run({ name: 'test_losses', text: 'select losses, failures from leases' })).toEqual([{ losses: 0, failures: 0 }]);
+});
