@@ -31,7 +31,10 @@ export async function cancelTurn(
   const at = { sessionId: input.sessionId, orgId: scope.orgId };
   let first: Ending | null = null;
   const write = async (held: HeldHead): Promise<Ending | 'no_op'> => {
-    if (first !== null && (await wasCancelled(held, first.turnId))) return { ...first, applied: { ...first.applied, events: [] } };
+    if (first !== null && held.head.turnId !== first.turnId) {
+      // Ended by the first attempt, or by itself: whatever runs by now was not meant.
+      return (await wasCancelled(held, first.turnId)) ? { ...first, applied: { ...first.applied, events: [] } } : 'no_op';
+    }
     const ending = await cancelUnderHead(ctx, held, input.reason);
     first = ending;
     return ending ?? 'no_op';
@@ -50,7 +53,7 @@ export async function cancelTurn(
 }
 
 async function wasCancelled(held: HeldHead, turnId: Uuid): Promise<boolean> {
-  return held.head.turnId !== turnId && (await held.workflow(turnId))?.status === 'cancelled';
+  return (await held.workflow(turnId))?.status === 'cancelled';
 }
 
 async function cancelUnderHead(ctx: EngineContext, held: HeldHead, reason: string): Promise<Ending | null> {

@@ -1,7 +1,8 @@
 import type { IdSource, ResolvedModel, Uuid } from '@everruns/contract';
 import type { DecideContext } from '@everruns/engine';
-import type { Applied, Database, DroppedLease, TurnConfig } from '@everruns/storage';
+import type { Applied, ClaimedTask, Database, DroppedLease, TurnConfig } from '@everruns/storage';
 import type { CommitFeed, ReadyHints } from '../stream/port.ts';
+import type { Attachment } from './attachment.ts';
 import type { Breakers } from './breakers.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { repeatUntilKnown } from './repeat.ts';
@@ -46,6 +47,8 @@ export interface EngineContext {
   decides(version: number): boolean;
   /** The version that new turns start with: the highest that all live instances know (core.md R10). */
   newTurnVersion(): number;
+  /** Brings a task that was leased to this worker's seat to it. */
+  assign(attachment: Attachment, task: ClaimedTask): void;
   /** A reply was lost: leases may stand in our name that nobody knows of. Looks for them once things have settled. */
   reconcile(): void;
   resolveModel(config: TurnConfig): Promise<ResolvedModel>;

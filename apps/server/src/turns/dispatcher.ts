@@ -19,6 +19,15 @@ export interface DispatcherDeps {
   after?: (delayMs: number, callback: () => void) => void;
 }
 
+/** A seat that is kept for one task. */
+export interface SeatOffer {
+  attachment: Attachment;
+  /** Free seats of the pool, this one included. */
+  freeSeats: number;
+  /** To be called once, after the task, if it took the seat, has been assigned. */
+  release(): void;
+}
+
 interface PoolState {
   /** A claim is running; another poke only marks that one more is wanted. */
   busy: boolean;
@@ -45,6 +54,7 @@ export class Dispatcher {
   readonly #deps: DispatcherDeps;
   readonly #pools: Record<Pool, PoolState>;
   #turn = 0;
+  #offered = 0;
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
@@ -66,9 +76,31 @@ export class Dispatcher {
     if (this.#pools[pool].backlog) this.poke([pool]);
   }
 
-  /** Is a claim on its way whose leases nobody here knows of yet? */
+  /** Is a claim, or an offered seat, on its way whose leases nobody here knows of yet? */
   claiming(): boolean {
-    return POOLS.some((pool) => this.#pools[pool].busy);
+    return this.#offered > 0 || POOLS.some((pool) => this.#pools[pool].busy);
+  }
+
+  /** A free seat for a task that is about to come into being; null when there is none. It is kept until the offer is released. */
+  offerSeat(pool: Pool): SeatOffer | null {
+    if (this.paused) return null;
+    let freeSeats = 0;
+    let best: Attachment | null = null;
+    for (const attachment of this.attachments.values()) {
+      const free = attachment.free(pool);
+      freeSeats += Math.max(0, free);
+      if (free > (best?.free(pool) ?? 0)) best = attachment;
+    }
+    if (best === null) return null;
+    const attachment = best;
+    attachment.promise(pool, 1);
+    this.#offered++;
+    const release = (): void => {
+      this.#offered--;
+      attachment.promise(pool, -1);
+      this.seatFreed(pool);
+    };
+    return { attachment, freeSeats, release };
   }
 
   async #run(pool: Pool): Promise<void> {
@@ -148,7 +180,7 @@ export class Dispatcher {
   }
 }
 
-function seatOf(attachment: Attachment): Seat {
+export function seatOf(attachment: Attachment): Seat {
   return { workerId: attachment.worker.workerId, bootId: attachment.worker.bootId, attachment: attachment.id };
 }
 

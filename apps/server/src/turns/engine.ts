@@ -112,6 +112,7 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
     newTurnVersion: () => instance.commonVersion('turn'),
     resolveModel: (config) => deps.resolveModel(config),
     signal: stopping.signal,
+    assign: (attachment, task) => delivery.assign(attachment, task),
     reconcile: () => reconciler.request(),
   };
   const delivery = new Delivery(ctx);

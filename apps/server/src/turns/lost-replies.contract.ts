@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ToolOutcome, Uuid } from '@everruns/contract';
 import { listDeadLetters } from '@everruns/storage';
+import { openTransaction, untilBlocked } from '@everruns/storage/core/testing/locks';
 import { answer, call, engineFixture, HandWorker, said, SCOPE } from './testing/fixture.ts';
 import type { EngineFixture } from './testing/fixture.ts';
 
@@ -41,7 +42,7 @@ async function waiting(): Promise<void> {
 
 describe('a message', () => {
   test('that starts a turn', async () => {
-    faults().loseReply('accept_message');
+    faults().loseReply('accept_message_seated');
     expect(await turns().postMessage(SCOPE, { sessionId, ...said('Hi') })).toMatchObject({ delivery: 'started', sequence: 1 });
     await idle();
     expect([await count('input.message'), await count('turn.started')]).toEqual([1, 1]);
@@ -50,11 +51,34 @@ describe('a message', () => {
   test('that steers one', async () => {
     await turns().postMessage(SCOPE, { sessionId, ...said('Hi') });
     const first = await worker.reason();
-    faults().loseReply('accept_message');
+    faults().loseReply('accept_message_seated');
     expect(await turns().postMessage(SCOPE, { sessionId, ...said('More') })).toMatchObject({ delivery: 'steered' });
     await worker.complete(first.task, answer(first.input));
     await idle();
     expect([await count('input.message'), await count('turn.started')]).toEqual([2, 1]);
+  });
+
+  test('that starts a turn, while no worker has a seat', async () => {
+    worker.vanish();
+    await worker.ended;
+    faults().loseReply('accept_message');
+    expect(await turns().postMessage(SCOPE, { sessionId, ...said('Hi') })).toMatchObject({ delivery: 'started', sequence: 1 });
+    worker = new HandWorker(fixture.engine);
+    await idle();
+    expect([await count('input.message'), await count('turn.started')]).toEqual([1, 1]);
+  });
+
+  test('that still waits for the head when its connection breaks: the repetition meets it', async () => {
+    const text = 'select 1 from session_heads where session_id = $1 for update';
+    const holder = await openTransaction(fixture.db, (tx) => tx.run({ name: 'test_lock', text }, [sessionId]));
+    const broken = faults().breakDuring('accept_message_seated');
+    const posting = turns().postMessage(SCOPE, { sessionId, ...said('Hi') });
+    await untilBlocked(fixture.db, 2);
+    await holder.commit();
+    await broken.ended;
+    expect(await posting).toMatchObject({ delivery: 'started', sequence: 1 });
+    await idle();
+    expect([await count('input.message'), await count('turn.started')]).toEqual([1, 1]);
   });
 
   test('that ends a wait', async () => {
@@ -107,6 +131,22 @@ test('a cancelled turn is cancelled once, and its worker hears of it', async () 
   expect(await count('turn.cancelled')).toBe(1);
 });
 
+test('a cancel that is repeated ends no other turn than the one it meant', async () => {
+  await turns().postMessage(SCOPE, { sessionId, ...said('Hi') });
+  const { task, input } = await worker.reason();
+  faults().refuse('before commit');
+  faults().hold('lock_head').release();
+  const again = faults().hold('lock_head');
+  const cancelling = turns().cancel(SCOPE, sessionId);
+  await again.reached;
+  expect(await worker.complete(task, answer(input))).toBe('ok');
+  await turns().postMessage(SCOPE, { sessionId, ...said('Next') });
+  again.release();
+  expect(await cancelling).toMatchObject({ status: 'no_op' });
+  await idle();
+  expect([await count('turn.completed'), await count('turn.cancelled')]).toEqual([2, 0]);
+});
+
 test('a deleted session is gone, and its worker hears of it', async () => {
   await turns().postMessage(SCOPE, { sessionId, ...said('Long work') });
   const { task } = await worker.reason();
@@ -116,8 +156,11 @@ test('a deleted session is gone, and its worker hears of it', async () => {
 });
 
 test('a claimed task is found again and given back', async () => {
-  faults().loseReply('claim_tasks');
+  worker.vanish();
+  await worker.ended;
   await turns().postMessage(SCOPE, { sessionId, ...said('Hi') });
+  faults().loseReply('claim_tasks');
+  worker = new HandWorker(fixture.engine);
   await idle();
 });
 

@@ -65,6 +65,7 @@ describe('a message that no step has read', () => {
 
   test('is answered by the turn whose call is given up, after the other calls of its batch', async () => {
     worker.vanish();
+    await worker.ended;
     worker = new HandWorker(engine, { tool: 1 });
     await worker.take('welcome');
     const { sessionId, task, input } = await reasoning();
@@ -143,6 +144,7 @@ test('a turn that is cancelled through another instance is taken from its worker
 
 test('a task that no worker takes in time leaves the queue with the decision about it', async () => {
   worker.vanish();
+  await worker.ended;
   const sessionId = await fixture.session();
   await post(sessionId);
   await fixture.db.run({ name: 'test_start_by', text: `update ready set start_by = engine_now() - interval '1 second'` });

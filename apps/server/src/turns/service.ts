@@ -2,12 +2,14 @@ import { PlatformError, toPublicId } from '@everruns/contract';
 import type { EventContext, Message, Uuid } from '@everruns/contract';
 import { cutText, decideAbandon, decideClientResults, startTurn } from '@everruns/engine';
 import type { ClientResult, EventDraft, TurnState } from '@everruns/engine';
-import { acceptMessage, findMessageByKey, findRecentMessage, underHead } from '@everruns/storage';
-import type { AcceptResult, Applied, CallRow, HeldHead, StoredInput, WorkflowRow } from '@everruns/storage';
+import { acceptMessage, findMessageByKey, underHead } from '@everruns/storage';
+import type { AcceptCommand, AcceptResult, Applied, CallRow, HeldHead, OfferedSeat, StoredInput, WorkflowRow } from '@everruns/storage';
 import { isDeepStrictEqual } from 'node:util';
 import { cancelTurn, deleteSession, notFound } from './cancel.ts';
 import { announce, decideContext, repeat, wake } from './context.ts';
 import type { EngineContext } from './context.ts';
+import { seatOf } from './dispatcher.ts';
+import type { SeatOffer } from './dispatcher.ts';
 import { liveWorkflow, openClientCalls } from './lease-ends.ts';
 import type { PostMessage, Scope, ToolResultInput, TurnService } from './port.ts';
 
@@ -25,56 +27,70 @@ export function createTurnService(ctx: EngineContext): TurnService {
 async function postMessage(ctx: EngineContext, scope: Scope, post: PostMessage): Promise<Message> {
   const messageId = ctx.ids.random();
   const message = buildMessage(ctx, messageId, post);
-  const key = post.clientMessageId ?? null;
+  const own: OwnMessage = { at: { orgId: scope.orgId, sessionId: post.sessionId, key: post.clientMessageId ?? messageId }, message };
   const turnId = ctx.ids.next();
-  const context: EventContext = { input_message_id: message.id };
   const start = startTurn({ turnId, inputMessageId: message.id, inputPreview: previewOf(message) }, decideContext(ctx));
-  const events: EventDraft[] = [
-    { type: 'input.message', context, data: { message }, ...(post.tags === undefined ? {} : { tags: post.tags }) },
-    {
-      type: 'turn.started',
-      context,
-      data: { turn_id: toPublicId('turn', turnId), input_message_id: message.id, input_content: start.state.input_preview },
-    },
-    { type: 'session.activated', context, data: { turn_id: toPublicId('turn', turnId), input_message_id: message.id } },
-  ];
-  const command = { orgId: scope.orgId, sessionId: post.sessionId, key, turnId, events, version: ctx.newTurnVersion(), ...start };
-  const result = await repeat(
-    ctx,
-    async (attempt): Promise<AcceptResult | StoredResult> => {
-      if (attempt > 0) {
-        const stored = await findRecentMessage(ctx.db, { orgId: scope.orgId, sessionId: post.sessionId, messageId });
-        if (stored !== null) return { verdict: 'stored', seq: stored.seq, started: stored.started };
-      }
-      return acceptMessage(ctx.db, command);
-    },
-    post.sessionId,
-  );
+  const events = openingEvents(post, { message, turnId, preview: start.state.input_preview });
+  const command = { ...own.at, turnId, events, version: ctx.newTurnVersion(), ...start };
+  const result = await accept(ctx, command);
   const said = { ...message, session_id: toPublicId('session', post.sessionId) };
   switch (result.verdict) {
     case 'not_found':
       throw notFound();
     case 'duplicate':
-      return storedDuplicate(ctx, scope, { sessionId: post.sessionId, key: key as Uuid });
-    case 'stored':
-      if (result.started) wake(ctx, ['reason']);
-      return { ...said, sequence: result.seq, delivery: result.started ? 'started' : 'steered' };
+      return storedMessage(ctx, own);
     case 'waiting':
-      return abandonWait(ctx, scope, { post, messageId, message: said, event: events[0] as EventDraft });
+      return abandonWait(ctx, own, { post, event: events[0] as EventDraft, scope });
     case 'started':
     case 'steered':
-      announce(ctx, post.sessionId, { events: result.events, dropped: [] }, new Set(result.verdict === 'started' ? ['reason'] : []));
       return { ...said, sequence: result.events[0]?.sequence as number, delivery: result.verdict };
     default:
       return result satisfies never;
   }
 }
 
-/** The reply to the first attempt was lost, but the message is in the log. */
-interface StoredResult {
-  verdict: 'stored';
-  seq: number;
-  started: boolean;
+/** A message with the key under which it is stored once. */
+interface OwnMessage {
+  at: { orgId: Uuid; sessionId: Uuid; key: Uuid };
+  message: Message;
+}
+
+/** The message's event, and those that it has when it starts a turn. */
+function openingEvents(post: PostMessage, at: { message: Message; turnId: Uuid; preview: string }): EventDraft[] {
+  const { message, preview } = at;
+  const context: EventContext = { input_message_id: message.id };
+  const turn = toPublicId('turn', at.turnId);
+  return [
+    { type: 'input.message', context, data: { message }, ...(post.tags === undefined ? {} : { tags: post.tags }) },
+    { type: 'turn.started', context, data: { turn_id: turn, input_message_id: message.id, input_content: preview } },
+    { type: 'session.activated', context, data: { turn_id: turn, input_message_id: message.id } },
+  ];
+}
+
+/** Stores the message and tells of it. A worker's free seat goes with it, for the turn's first task: that saves the claim. */
+async function accept(ctx: EngineContext, command: AcceptCommand): Promise<AcceptResult> {
+  const offer = ctx.dispatcher.offerSeat('reason');
+  try {
+    const seat = offer === null ? {} : { seat: offeredSeat(ctx, offer) };
+    const result = await repeat(ctx, () => acceptMessage(ctx.db, { ...command, ...seat }), command.sessionId);
+    if (result.verdict === 'started') begin(ctx, command.sessionId, result, offer);
+    if (result.verdict === 'steered') announce(ctx, command.sessionId, { events: result.events, dropped: [] }, new Set());
+    return result;
+  } finally {
+    offer?.release();
+  }
+}
+
+function offeredSeat(ctx: EngineContext, { attachment, freeSeats }: SeatOffer): OfferedSeat {
+  return { ...seatOf(attachment), instanceId: ctx.instanceId(), token: ctx.ids.random(), orgCap: ctx.settings.orgCap, freeSeats };
+}
+
+/** The streams hear of the events in their order: the last one, with which the task starts, when the task is assigned. */
+function begin(ctx: EngineContext, sessionId: Uuid, result: AcceptResult & { verdict: 'started' }, offer: SeatOffer | null): void {
+  const { events, task } = result;
+  if (task === null || offer === null) return announce(ctx, sessionId, { events, dropped: [] }, new Set(['reason']));
+  announce(ctx, sessionId, { events: events.slice(0, -1), dropped: [] }, new Set());
+  ctx.assign(offer.attachment, task);
 }
 
 function buildMessage(ctx: EngineContext, id: Uuid, post: PostMessage): Message {
@@ -94,46 +110,52 @@ function previewOf(message: Message): string {
   return cutText(texts.join('\n'), PREVIEW);
 }
 
-async function storedDuplicate(ctx: EngineContext, scope: Scope, at: { sessionId: Uuid; key: Uuid }): Promise<Message> {
-  const stored = await repeat(ctx, () => findMessageByKey(ctx.db, { orgId: scope.orgId, ...at }));
+/** The key is taken: by another post of the client, or by the first attempt of this one, whose reply was lost. */
+async function storedMessage(ctx: EngineContext, own: OwnMessage): Promise<Message> {
+  const stored = await repeat(ctx, () => findMessageByKey(ctx.db, own.at));
   if (stored === null) throw notFound();
-  return duplicateOf(stored, at.sessionId);
+  if (isOwn(stored, own) && stored.started) {
+    wake(ctx, ['reason']);
+    ctx.reconcile(); // the turn's first task may have been leased, and nobody here was told
+  }
+  return answerOf(stored, own, stored.started ? 'started' : 'steered');
 }
 
-function duplicateOf(stored: StoredInput, sessionId: Uuid): Message {
+function isOwn(stored: StoredInput, own: OwnMessage): boolean {
+  return (stored.data['message'] as Message).id === own.message.id;
+}
+
+function answerOf(stored: StoredInput, own: OwnMessage, delivery: NonNullable<Message['delivery']>): Message {
   const message = stored.data['message'] as Message;
-  return { ...message, session_id: toPublicId('session', sessionId), sequence: stored.seq, delivery: 'duplicate' };
+  const said = { ...message, session_id: toPublicId('session', own.at.sessionId), sequence: stored.seq };
+  return { ...said, delivery: isOwn(stored, own) ? delivery : 'duplicate' };
 }
 
 interface AbandonInput {
+  scope: Scope;
   post: PostMessage;
-  messageId: Uuid;
-  message: Message;
   event: EventDraft;
 }
 
 /** The session waits for its client: the message ends the wait. Whoever gets the head first wins; the other one is told. */
-async function abandonWait(ctx: EngineContext, scope: Scope, input: AbandonInput): Promise<Message> {
-  const { post, message } = input;
-  const at = { sessionId: post.sessionId, orgId: scope.orgId };
+async function abandonWait(ctx: EngineContext, own: OwnMessage, input: AbandonInput): Promise<Message> {
+  const { sessionId } = own.at;
   const answer = await repeat(
     ctx,
-    (attempt) => underHead(ctx.db, at, (held) => abandonUnderHead(ctx, held, { ...input, ...at, attempt })),
-    post.sessionId,
+    () => underHead(ctx.db, own.at, (held) => abandonUnderHead(ctx, held, { own, event: input.event })),
+    sessionId,
   );
   if (answer === null) throw notFound();
   switch (answer.kind) {
     case 'moved_on':
-      return postMessage(ctx, scope, post);
-    case 'duplicate':
-      return duplicateOf(answer.stored, post.sessionId);
+      return postMessage(ctx, input.scope, input.post);
     case 'stored':
-      wake(ctx, ['reason']);
-      return { ...message, sequence: answer.stored.seq, delivery: 'resumed' };
+      if (isOwn(answer.stored, own)) wake(ctx, ['reason']);
+      return answerOf(answer.stored, own, 'resumed');
     case 'resumed': {
-      announce(ctx, post.sessionId, answer.applied, new Set(['reason']));
-      const sequence = answer.applied.events.find((event) => event.type === 'input.message')?.sequence;
-      return { ...message, ...(sequence === undefined ? {} : { sequence }), delivery: 'resumed' };
+      announce(ctx, sessionId, answer.applied, new Set(['reason']));
+      const sequence = answer.applied.events.find((event) => event.type === 'input.message')?.sequence as number;
+      return { ...own.message, session_id: toPublicId('session', sessionId), sequence, delivery: 'resumed' };
     }
     default:
       return answer satisfies never;
@@ -142,32 +164,22 @@ async function abandonWait(ctx: EngineContext, scope: Scope, input: AbandonInput
 
 type Abandoned =
   | { kind: 'moved_on' }
-  /** Under the client's key, by another post. */
-  | { kind: 'duplicate'; stored: StoredInput }
-  /** By this post, whose reply was lost. */
+  /** Under this key, by another post or by an attempt of this one whose reply was lost. */
   | { kind: 'stored'; stored: StoredInput }
   | { kind: 'resumed'; applied: Applied };
 
-async function abandonUnderHead(
-  ctx: EngineContext,
-  held: HeldHead,
-  input: AbandonInput & { orgId: Uuid; attempt: number },
-): Promise<Abandoned> {
-  const { post, message, messageId, orgId } = input;
-  const at = { orgId, sessionId: held.sessionId };
-  const mine = input.attempt > 0 ? await findRecentMessage(held.tx, { ...at, messageId }) : null;
-  if (mine !== null) return { kind: 'stored', stored: mine };
-  const key = post.clientMessageId;
-  const other = key === undefined ? null : await findMessageByKey(held.tx, { ...at, key });
-  if (other !== null) return { kind: 'duplicate', stored: other };
+async function abandonUnderHead(ctx: EngineContext, held: HeldHead, input: { own: OwnMessage; event: EventDraft }): Promise<Abandoned> {
+  const { own, event } = input;
+  const stored = await findMessageByKey(held.tx, own.at);
+  if (stored !== null) return { kind: 'stored', stored };
   const workflow = await waitingWorkflow(ctx, held);
   if (workflow === null) return { kind: 'moved_on' };
   const state = workflow.state as TurnState;
   const turn = toPublicId('turn', state.turn_id);
-  const context = { ...input.event.context, turn_id: turn, trace_id: turn };
-  const activated: EventDraft = { type: 'session.activated', context, data: { turn_id: turn, input_message_id: message.id } };
-  const plan = decideAbandon(state, openClientCalls(workflow), [{ ...input.event, context }, activated], decideContext(ctx));
-  return { kind: 'resumed', applied: await held.apply(workflow.id, plan, key === undefined ? {} : { messageKey: key }) };
+  const context = { ...event.context, turn_id: turn, trace_id: turn };
+  const activated: EventDraft = { type: 'session.activated', context, data: { turn_id: turn, input_message_id: own.message.id } };
+  const plan = decideAbandon(state, openClientCalls(workflow), [{ ...event, context }, activated], decideContext(ctx));
+  return { kind: 'resumed', applied: await held.apply(workflow.id, plan, { messageKey: own.at.key }) };
 }
 
 async function waitingWorkflow(ctx: EngineContext, held: HeldHead): Promise<WorkflowRow | null> {

@@ -1,4 +1,3 @@
-import { toPublicId } from '@everruns/contract';
 import type { DurableEvent, Uuid } from '@everruns/contract';
 import type { EventDraft, HistoryEvent, TaskDraft } from '@everruns/engine';
 import type { Queryable, Statement } from '../database.ts';
@@ -41,7 +40,7 @@ ${seated ? SEAT : ''} p as materialized (
      ${seated ? 'h.turn_id is null and exists (select 1 from a)' : 'false'} as granted,
      jsonb_strip_nulls(jsonb_build_object('harness_id', public_id('harness', c.harness_id), 'agent_id', public_id('agent', c.agent_id))) as subject
    from h join c on true where h.status <> 'waiting_for_tool_results'),
- k as (insert into message_keys (session_id, key, seq) select p.session_id, $3::uuid, p.last_seq + 1 from p where $3::uuid is not null),
+ k as (insert into message_keys (session_id, key, seq) select p.session_id, $3::uuid, p.last_seq + 1 from p),
  x as materialized (
    select p.session_id, p.last_seq + e.n as seq, event_id(p.ts, p.session_id, (p.last_seq + e.n)::int, (random() * 536870911)::int) as id, e.type, p.ts,
      case when e.of = 'task' then e.context else e.context || jsonb_build_object('turn_id', public_id('turn', p.turn_id), 'trace_id', public_id('turn', p.turn_id),
@@ -76,22 +75,18 @@ const ACCEPT = { plain: accept(false), seated: accept(true) };
 
 const FIND_BY_KEY: Statement = {
   name: 'message_by_key',
-  text: `select e.data, e.seq from message_keys k join session_heads h on h.session_id = k.session_id and h.org_id = $2
-    join events e on e.session_id = k.session_id and e.seq = k.seq where k.session_id = $1 and k.key = $3`,
-};
-
-const FIND_RECENT: Statement = {
-  name: 'message_by_id_recent',
   text: `select e.data, e.seq, exists (
-      select 1 from events t where t.session_id = e.session_id and t.seq = e.seq + 1 and t.type = 'turn.started' and t.data->>'input_message_id' = $3) as started
-    from session_heads h join events e on e.session_id = h.session_id and e.seq > h.last_seq - 500
-    where h.session_id = $1 and h.org_id = $2 and e.type = 'input.message' and e.data#>>'{message,id}' = $3`,
+      select 1 from events t where t.session_id = e.session_id and t.seq = e.seq + 1 and t.type = 'turn.started'
+        and t.data->>'input_message_id' = e.data#>>'{message,id}') as started
+    from message_keys k join session_heads h on h.session_id = k.session_id and h.org_id = $2
+    join events e on e.session_id = k.session_id and e.seq = k.seq where k.session_id = $1 and k.key = $3`,
 };
 
 export interface AcceptCommand {
   orgId: Uuid;
   sessionId: Uuid;
-  key: Uuid | null;
+  /** What the message is known by when it comes again: the client's key, or the message's own id. */
+  key: Uuid;
   turnId: Uuid;
   /** \`input.message\` first; the others are written only when a turn starts. */
   events: EventDraft[];
@@ -191,28 +186,16 @@ function grantedTask(command: AcceptCommand, subject: Record<string, string>, ev
   };
 }
 
+/** A message as the log has it. */
 export interface StoredInput {
   data: Record<string, unknown>;
   seq: number;
-}
-
-/** The message stored under a client's key, or null. */
-export async function findMessageByKey(db: Queryable, at: { orgId: Uuid; sessionId: Uuid; key: Uuid }): Promise<StoredInput | null> {
-  const rows = await db.run<{ data: Record<string, unknown>; seq: number }>(FIND_BY_KEY, [at.sessionId, at.orgId, at.key]);
-  return rows[0] ?? null;
-}
-
-export interface RecentInput extends StoredInput {
   /** Did it start a turn? Otherwise it steered the one that ran. */
   started: boolean;
 }
 
-/** Was this message stored although the reply was lost? Looks at the end of the log only. */
-export async function findRecentMessage(db: Queryable, at: { orgId: Uuid; sessionId: Uuid; messageId: Uuid }): Promise<RecentInput | null> {
-  const rows = await db.run<RecentInput & Record<string, unknown>>(FIND_RECENT, [
-    at.sessionId,
-    at.orgId,
-    toPublicId('message', at.messageId),
-  ]);
+/** The message stored under a key, or null. */
+export async function findMessageByKey(db: Queryable, at: { orgId: Uuid; sessionId: Uuid; key: Uuid }): Promise<StoredInput | null> {
+  const rows = await db.run<StoredInput & Record<string, unknown>>(FIND_BY_KEY, [at.sessionId, at.orgId, at.key]);
   return rows[0] ?? null;
 }

@@ -30,6 +30,7 @@ const READ_WORKFLOW: Statement = {
    from workflows w where w.id = $1 for update of w`,
 };
 
+/** What was to happen later goes with the turn that ends, and a wait's deadline with the wait; both end under the head only, or have none left. */
 const APPLY: Statement = {
   name: 'apply_plan',
   text: `with h as materialized (
@@ -42,6 +43,9 @@ const APPLY: Statement = {
    from h join workflows w on w.id = $2),
  ${writes('whole')},
  k as (insert into message_keys (session_id, key, seq) select ok.session_id, $7::uuid, ok.last_seq + (ok.plan->>'input_n')::int from ok where $7::uuid is not null),
+ timed as (
+   delete from timers t using ok
+   where t.workflow_id = ok.workflow_id and (ok.plan->>'head' = 'idle' or (ok.plan->>'head' = 'active' and t.kind = 'client_deadline'))),
  dropped as (select coalesce(jsonb_agg(jsonb_build_object('token', token, 'instance_id', instance_id, 'attachment', attachment)), '[]') as leases from w_dropped)
  select dropped.leases as dropped, ${WRITTEN} from ok cross join dropped left join x on true`,
 };
@@ -138,8 +142,8 @@ export interface HeldHead {
   /** Client-side calls of the session's newest turn that have been answered, newest step first. */
   answeredClientCalls(): Promise<CallRow[]>;
   /**
-   * Applies a plan to a workflow of this session; `drop` names the leases that end with it, `messageKey` is the client's key of the message
-   * in it. A key that is taken is for the caller to find under the head before.
+   * Applies a plan to a workflow of this session; `drop` names the leases that end with it, `messageKey` is the key of the message in it, as
+   * with `acceptMessage`. A key that is taken is for the caller to find under the head before.
    */
   apply(workflowId: Uuid, plan: Plan, options?: ApplyOptions): Promise<Applied>;
 }

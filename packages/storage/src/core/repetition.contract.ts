@@ -3,7 +3,7 @@ import type { Uuid } from '@everruns/contract';
 import { testDatabase } from '@everruns/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../database.ts';
-import { findMessageByKey, findRecentMessage } from './accept.ts';
+import { findMessageByKey } from './accept.ts';
 import { completeStep } from './complete.ts';
 import { underHead } from './head.ts';
 import { adoptLeases, leasesOfInstance, leasesOfWorker, requeueLease } from './leases.ts';
@@ -149,15 +149,15 @@ describe('W11: every write can be repeated', () => {
     expect((await logTypes(db, sessionId)).filter((type) => type === 'input.message')).toHaveLength(1);
   });
 
-  test('a message without a key is found by its id at the end of the log', async () => {
+  test('a message that is found again tells whether it started a turn', async () => {
     const sessionId = await openSession(db, player);
-    const messageId = player.ids.random();
-    const at = { orgId: DEFAULT_ORG_ID, sessionId, messageId };
-    expect(await findRecentMessage(db, at)).toBeNull();
-    await post(db, player, sessionId, { messageId });
-    for (let n = 0; n < 3; n++) await post(db, player, sessionId);
-    expect(await findRecentMessage(db, at)).toMatchObject({ seq: 1 });
-    expect(await findRecentMessage(db, { ...at, orgId: player.ids.next() })).toBeNull();
+    const [first, second] = [player.ids.random(), player.ids.random()];
+    const at = { orgId: DEFAULT_ORG_ID, sessionId };
+    expect(await findMessageByKey(db, { ...at, key: first })).toBeNull();
+    await post(db, player, sessionId, { messageId: first });
+    await post(db, player, sessionId, { messageId: second });
+    expect(await findMessageByKey(db, { ...at, key: first })).toMatchObject({ seq: 1, started: true });
+    expect(await findMessageByKey(db, { ...at, key: second })).toMatchObject({ started: false });
   });
 
   test('a worker that attaches again keeps the leases it names; what it does not name was never delivered', async () => {

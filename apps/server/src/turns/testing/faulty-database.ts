@@ -5,7 +5,7 @@ type Fault = (run: () => Promise<unknown>) => Promise<unknown>;
 
 /**
  * A real database whose connection fails on purpose: before a statement is sent, after it has taken effect, or for a while. Statements are
- * named; `commit` is the end of a transaction.
+ * named; `commit` is the end of a transaction, and `before commit` the moment in which it can still be undone.
  */
 export class FaultyDatabase implements Database {
   readonly poolSize: number;
@@ -25,6 +25,16 @@ export class FaultyDatabase implements Database {
       await run();
       throw new ConnectionError('the reply was lost');
     });
+  }
+
+  /** The connection breaks while the next such statement runs: it goes on unheard, and may take effect at any time. `ended` settles when it has. */
+  breakDuring(name: string): { ended: Promise<unknown> } {
+    const ended = Promise.withResolvers<unknown>();
+    this.#add(name, (run) => {
+      ended.resolve(run().catch(() => undefined));
+      return Promise.reject(new ConnectionError('the connection broke'));
+    });
+    return { ended: ended.promise };
   }
 
   /** The next such statement is answered with this error, without effect. */
@@ -76,12 +86,13 @@ export class FaultyDatabase implements Database {
 
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
     return this.#through('commit', () =>
-      this.#inner.transaction((tx) =>
-        work({
+      this.#inner.transaction(async (tx) => {
+        const result = await work({
           run: <R extends Row = Row>(statement: Statement, values?: readonly unknown[]) =>
             this.#through(statement.name, () => tx.run<R>(statement, values)),
-        }),
-      ),
+        });
+        return this.#through('before commit', () => Promise.resolve(result));
+      }),
     );
   }
 

@@ -2,7 +2,7 @@ import { DEFAULT_ORG_ID } from '@everruns/contract';
 import { decideClientResults } from '@everruns/engine';
 import type { TurnState } from '@everruns/engine';
 import type { Database } from '../../database.ts';
-import { findMessageByKey, findRecentMessage } from '../accept.ts';
+import { findMessageByKey } from '../accept.ts';
 import { withBreaker } from '../breakers.ts';
 import { underHead } from '../head.ts';
 import { beat, loseInstance, loseOtherInstances } from '../instances.ts';
@@ -52,7 +52,6 @@ async function turns(db: Database, player: Player): Promise<void> {
   const key = player.ids.random();
   await post(db, player, sessionId, { key });
   await findMessageByKey(db, { orgId: DEFAULT_ORG_ID, sessionId, key });
-  await findRecentMessage(db, { orgId: DEFAULT_ORG_ID, sessionId, messageId: key });
   const events = [{ type: 'output.message.started' as const, context: { exec_id: 'exec_1' }, data: {} }];
   for (const n of [1, 1]) await appendInStep(db, { sessionId, taskId: task.taskId, token: task.token, n, events });
   await startedTexts(db, { sessionId, execId: 'exec_1' });
@@ -80,7 +79,17 @@ async function leases(db: Database, player: Player): Promise<void> {
   const { task } = await runningTurn(db, player);
   const { bootId, workerId, attachment } = player.seat;
   const { instanceId } = player;
-  await workerAttached(db, { workerId, bootId, instanceId, attachment, group: null, hostname: 'host', version: '1', pools: { reason: 1 }, attachNo: 1 });
+  await workerAttached(db, {
+    workerId,
+    bootId,
+    instanceId,
+    attachment,
+    group: null,
+    hostname: 'host',
+    version: '1',
+    pools: { reason: 1 },
+    attachNo: 1,
+  });
   await isRegistered(db, { workerId, attachment });
   await adoptLeases(db, { instanceId, attachment, bootId, workerId, tokens: [task.token] });
   await leasesOfAttachment(db, { instanceId, attachment });

@@ -60,18 +60,19 @@ export interface PostOptions {
 
 export function postCommand(player: Player, sessionId: Uuid, options: PostOptions = {}): AcceptCommand {
   const turnId = options.turnId ?? player.ids.next();
-  const message = toPublicId('message', options.messageId ?? player.ids.random());
+  const messageId = options.messageId ?? player.ids.random();
+  const message = toPublicId('message', messageId);
   const content = [{ type: 'text', text: options.text ?? 'Hello' }];
   const context = { input_message_id: message };
   const start = startTurn({ turnId, inputMessageId: message, inputPreview: 'Hello' }, decideContext(player));
   return {
     orgId: options.orgId ?? DEFAULT_ORG_ID,
     sessionId,
-    key: options.key ?? null,
+    key: options.key ?? messageId,
     turnId,
     events: [
       { type: 'input.message', context, data: { message: { id: message, role: 'user', content, created_at: new Date().toISOString() } } },
-      { type: 'turn.started', context, data: { turn_id: toPublicId('turn', turnId) } },
+      { type: 'turn.started', context, data: { turn_id: toPublicId('turn', turnId), input_message_id: message } },
       { type: 'session.activated', context, data: { turn_id: toPublicId('turn', turnId) } },
     ],
     ...start,
