@@ -1,7 +1,7 @@
 /**
  * `npm run kill-table`: plays every scenario once for each of its commits and outbound calls, with something killed there, and writes
  * `docs/reliability.md`. `-- --sample 40 --seed 7` plays a part of it and writes nothing; `--scenario tools` limits it; `--takeovers n` sets the
- * kills for the takeover time.
+ * kills for the takeover time, `--lanes n` how many clusters play side by side.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -20,11 +20,19 @@ import type { Survey, Takeovers } from './kill/table.ts';
 const REPORT = new URL('../../../docs/reliability.md', import.meta.url);
 const EVIDENCE = new URL('../../../.cache/kill-table/', import.meta.url);
 const TAKEOVERS = 200;
+/** Much of a run is waiting for a process to come back: two of them at a time fill two cores. */
+const LANES = 2;
 /** From the kill of a worker to the next durable event. */
 const TAKEOVER_MS = { p50: 600, p99: 2_000 };
 
 const { values } = parseArgs({
-  options: { sample: { type: 'string' }, seed: { type: 'string' }, scenario: { type: 'string' }, takeovers: { type: 'string' } },
+  options: {
+    sample: { type: 'string' },
+    seed: { type: 'string' },
+    scenario: { type: 'string' },
+    takeovers: { type: 'string' },
+    lanes: { type: 'string' },
+  },
 });
 const started = performance.now();
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
@@ -33,28 +41,34 @@ const scenarios = values.scenario === undefined ? SCENARIOS : SCENARIOS.filter((
 const partial = values.sample !== undefined || values.scenario !== undefined;
 const kills = Number(values.takeovers ?? (partial ? 0 : TAKEOVERS));
 
-say(`Seed ${seed}. Starting PostgreSQL, servers and two workers ...`);
-const stages = await openStages(scenarios);
+const lanes = Array.from({ length: Number(values.lanes ?? Math.min(LANES, availableParallelism())) }, () =>
+  openStages({ keepsAll: false }),
+);
+const [firstLane] = lanes as [Stages, ...Stages[]];
+
+say(`Seed ${seed}, ${lanes.length} clusters side by side. Starting PostgreSQL, servers and workers ...`);
 let failed = true;
 try {
-  failed = await main(stages);
+  failed = await main();
 } finally {
-  await stages.stop();
+  await Promise.all(lanes.map((lane) => lane.stop()));
 }
 process.exit(failed ? 1 : 0);
 
-async function main(on: Stages): Promise<boolean> {
-  const surveyed = await survey(on, scenarios);
+async function main(): Promise<boolean> {
+  const surveyed = await survey(firstLane, scenarios);
   for (const [name, { commits, calls }] of Object.entries(surveyed.counts))
     say(`${name}: ${totalOf(commits)} commits, ${totalOf(calls)} outbound calls`);
   const shots = values.sample === undefined ? surveyed.shots : sample(surveyed.shots, Number(values.sample), random);
-  const results = await playAll(on, shots);
+  const results = await playAll(shots);
   let killed = 0;
   const onKill = (result: RunResult): void => {
     noteViolations(result, 'takeover');
     if (++killed % 20 === 0) say(`${killed} workers killed in mid-turn`);
   };
-  const takeovers = await playTakeovers(on.of({}), kills, { random, onKill });
+  // Times are measured on a machine that does nothing else.
+  await Promise.all(lanes.map((lane) => lane.stop()));
+  const takeovers = kills === 0 ? { progressMs: [], results: [] } : await playTakeovers(await firstLane.of({}), kills, { random, onKill });
   const broken = [...results, ...takeovers.results].filter((result) => result.violations.length > 0).length;
   say(
     `${results.length} runs of ${shots.length} and ${takeovers.results.length} takeovers, ${broken} with violations, in ${Math.round((performance.now() - started) / 1000)} s.`,
@@ -74,21 +88,29 @@ function sayTakeovers(progressMs: readonly number[]): boolean {
   return isSlow;
 }
 
-async function playAll(on: Stages, shots: Survey['shots']): Promise<RunResult[]> {
-  const results: RunResult[] = [];
-  for (const [index, entry] of shots.entries()) {
-    const { point, victim, phase } = entry.shot;
-    const name = `${entry.scenario.name}: ${victim} ${phase} ${point.label} ${point.n}`;
-    const result = await fire(on, entry);
-    if (result === null) say(`${index + 1}/${shots.length} ${name}: the point was never reached`);
-    else {
-      results.push(result);
-      say(
-        `${index + 1}/${shots.length} ${name}: ${noteViolations(result, name) ? 'VIOLATED' : 'ok'}, progress ${result.progressMs ?? '-'} ms`,
-      );
+/** Results in the order of the table, whichever lane they were played in. */
+async function playAll(shots: Survey['shots']): Promise<RunResult[]> {
+  const results: (RunResult | null)[] = [];
+  // A lane has one cluster at a time, so what needs the same one stands together.
+  const inOrder = shots.toSorted((a, b) => (a.scenario.servers ?? 1) - (b.scenario.servers ?? 1));
+  const left = [...inOrder.entries()];
+  const play = async (lane: Stages): Promise<void> => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const [index, entry] = next;
+      results[index] = await playOne(lane, entry, `${index + 1}/${shots.length}`);
     }
-  }
-  return results;
+  };
+  await Promise.all(lanes.map(play));
+  return results.filter((result) => result !== null);
+}
+
+async function playOne(lane: Stages, entry: Survey['shots'][number], at: string): Promise<RunResult | null> {
+  const { point, victim, phase } = entry.shot;
+  const name = `${entry.scenario.name}: ${victim} ${phase} ${point.label} ${point.n}`;
+  const result = await fire(lane, entry);
+  if (result === null) say(`${at} ${name}: the point was never reached`);
+  else say(`${at} ${name}: ${noteViolations(result, name) ? 'VIOLATED' : 'ok'}, progress ${result.progressMs ?? '-'} ms`);
+  return result;
 }
 
 /** Keeps everything about a run that went wrong. */

@@ -4,36 +4,34 @@ import type { Stage } from './stage.ts';
 
 type Wanted = Pick<Scenario, 'servers'>;
 
-/** A stage for each number of servers that scenarios ask for. */
+/** Stages with as many servers as a scenario asks for, opened when the first one does. */
 export interface Stages {
-  of(scenario: Wanted): Stage;
+  of(scenario: Wanted): Promise<Stage>;
   stop(): Promise<void>;
 }
 
-export async function openStages(scenarios: readonly Wanted[]): Promise<Stages> {
+/** With `keepsAll`, what has been opened stays open; without, one stage gives way to the next. */
+export function openStages({ keepsAll }: { keepsAll: boolean }): Stages {
   const open = new Map<number, Stage>();
-  const stop = async (): Promise<void> => void (await Promise.all([...open.values()].map((stage) => stage.stop())));
-  try {
-    for (const servers of new Set([1, ...scenarios.map(serversOf)])) open.set(servers, await openStage({ servers, crowded: true }));
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  const stop = async (): Promise<void> => {
+    const stages = [...open.values()];
+    open.clear();
+    await Promise.all(stages.map((stage) => stage.stop()));
+  };
   return {
-    of: (scenario) => {
-      const stage = open.get(serversOf(scenario));
-      if (stage === undefined) throw new Error(`No stage with ${serversOf(scenario)} servers is open.`);
+    async of({ servers = 1 }) {
+      const known = open.get(servers);
+      if (known !== undefined) return known;
+      if (!keepsAll) await stop();
+      const stage = await openStage({ servers, crowded: true });
+      open.set(servers, stage);
       return stage;
     },
     stop,
   };
 }
 
-/** A stage that is there already, for scenarios that ask for it. */
+/** A stage that is there already, whatever a scenario asks for. */
 export function stagesOf(stage: Stage): Stages {
-  return { of: () => stage, stop: () => stage.stop() };
-}
-
-function serversOf({ servers = 1 }: Wanted): number {
-  return servers;
+  return { of: async () => stage, stop: () => stage.stop() };
 }

@@ -25,7 +25,7 @@ const DRY_RUNS = 6;
 export async function survey(stages: Stages, scenarios: readonly Scenario[] = SCENARIOS): Promise<Survey> {
   const found: Survey = { counts: {}, undisturbed: new Map(), shots: [] };
   for (const scenario of scenarios) {
-    const run = await usualRun(stages.of(scenario), scenario);
+    const run = await usualRun(await stages.of(scenario), scenario);
     const { points } = run.watched;
     found.counts[scenario.name] = countsOf(points);
     found.undisturbed.set(scenario.name, outsideCalls(run));
@@ -56,11 +56,11 @@ async function usualRun(stage: Stage, scenario: Scenario): Promise<RunResult> {
 }
 
 /** A run may take a way on which its point does not come (a step that was decided again): it is repeated that often. */
-const TRIES = 3;
+const TRIES = 5;
 
 /** Plays one shot. A run in which its point was never reached is no run of it, and one that breaks down is a violation. */
 export async function fire(stages: Stages, { scenario, shot }: Survey['shots'][number]): Promise<RunResult | null> {
-  const stage = stages.of(scenario);
+  const stage = await stages.of(scenario);
   for (let attempt = 1; attempt <= TRIES; attempt++) {
     const result = await playScenario(stage, scenario, shot);
     await stage.cluster.whenReady();

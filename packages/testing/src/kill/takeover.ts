@@ -12,17 +12,17 @@ const WORK: Scenario = {
   turns: ({ run, effectsUrl }) => [
     {
       text: 'First some words that come one after the other, then something to do.',
-      delay_ms: 60,
-      chunk_delay_ms: 60,
+      delay_ms: 40,
+      chunk_delay_ms: 40,
       tool_calls: [
         {
           id: `readonly-${run}`,
           name: 'test_effect_readonly',
-          arguments: { url: `${effectsUrl}/effects?delay_ms=250`, effect_id: `readonly-${run}` },
+          arguments: { url: `${effectsUrl}/effects?delay_ms=180`, effect_id: `readonly-${run}` },
         },
       ],
     },
-    { text: 'And at the end some more words, which take their time too.', delay_ms: 60, chunk_delay_ms: 60 },
+    { text: 'And at the end some more words, which take their time too.', delay_ms: 40, chunk_delay_ms: 40 },
   ],
   expect: ({ run }) => ({
     turnEnd: 'turn.completed',
