@@ -1,82 +1,91 @@
-/**
- * `npm run simulate`: the engine under seeded schedules, in virtual time. Every seed can be replayed.
- *
- *   npm run simulate                          10,000 schedules, what they covered, and any rule that did not hold
- *   npm run simulate -- --seed 7              one schedule, line by line
- *   npm run simulate -- --seeds 500 --from 1  a range
- *   npm run simulate -- --fault <name>        the same with a planted fault
- *   npm run simulate -- --faults              every planted fault, and how many schedules it took to see it
- *   npm run simulate -- --serializable        the store without old snapshots, in which some faults cannot show
- */
-import { parseArgs } from 'node:util';
+/** `npm run simulate`: see `npm run simulate -- --help`. */
+import { parseCommand, USAGE, UsageError } from './simulation/command.ts';
+import type { Command } from './simulation/command.ts';
 import { FAULTS } from './simulation/faults.ts';
-import type { Fault } from './simulation/faults.ts';
 import { simulate } from './simulation/simulate.ts';
-import { countsTable, coverageTable, findFault, isFault, survey } from './simulation/survey.ts';
-import type { SurveyOptions } from './simulation/survey.ts';
+import { countsTable, coverageTable, findFault, survey } from './simulation/survey.ts';
 
-const SCHEDULES = 10_000;
+const PROGRESS_EVERY = 1_000;
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    seeds: { type: 'string', default: String(SCHEDULES) },
-    from: { type: 'string', default: '1' },
-    fault: { type: 'string', multiple: true, default: [] },
-    faults: { type: 'boolean', default: false },
-    serializable: { type: 'boolean', default: false },
-  },
-});
-const faults = values.fault.map(faultNamed);
-const shared = { isolation: values.serializable ? 'serializable' : 'read committed', faults } as const;
-const range = { ...shared, from: Number(values.from), schedules: Number(values.seeds) };
+process.exitCode = main(process.argv.slice(2)) ? 0 : 1;
 
-if (values.seed !== undefined) replay(Number(values.seed));
-else if (values.faults) showFaults(range);
-else showSurvey(range);
-
-function faultNamed(name: string): Fault {
-  if (isFault(name)) return name;
-  console.error(`Unknown fault "${name}". Known: ${FAULTS.join(', ')}.`);
-  process.exit(1);
+/** True when everything was as it should be. */
+function main(args: readonly string[]): boolean {
+  try {
+    return run(parseCommand(args));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(error.message);
+    return false;
+  }
 }
 
-function replay(seed: number): void {
-  const result = simulate({ ...shared, seed, trace: true });
+function run(command: Command): boolean {
+  switch (command.what) {
+    case 'help':
+      console.log(USAGE);
+      return true;
+    case 'replay':
+      return replay(command);
+    case 'faults':
+      return showFaults(command);
+    case 'survey':
+      return showSurvey(command);
+    default:
+      return command.what satisfies never;
+  }
+}
+
+function replay({ seed, faults, isolation }: Command): boolean {
+  const result = simulate({ seed, faults, isolation, trace: true });
   console.log(result.trace.join('\n'));
   console.log(`\nSeed ${seed}: ${result.violation ?? 'every rule held'} (${result.steps} steps, ${result.virtualMs} virtual ms)`);
-  process.exitCode = result.violation === null ? 0 : 1;
+  return result.violation === null;
 }
 
-function showSurvey(options: SurveyOptions): void {
+function showSurvey(command: Command): boolean {
+  const { from, schedules, faults, isolation } = command;
   const startedMs = performance.now();
   const total = survey({
-    ...options,
+    from,
+    schedules,
+    faults,
+    isolation,
     onSchedule: (result, n) => {
-      if (result.violation !== null) console.log(`Seed ${result.seed}: ${result.violation}\n  ${replayCommand(result.seed)}`);
-      if (n % 1_000 === 0) process.stderr.write(`${n} schedules\r`);
+      if (result.violation !== null) console.log(`Seed ${result.seed}: ${result.violation}\n  ${replayCommand(result.seed, command)}`);
+      if (n % PROGRESS_EVERY === 0) showProgress(`${n} of ${schedules} schedules`);
     },
   });
+  endProgress();
   const seconds = (performance.now() - startedMs) / 1_000;
   console.log([...countsTable(total.counts), '', ...coverageTable(total.decisions), ''].join('\n'));
   const hours = (total.virtualMs / 3_600_000).toFixed(1);
   console.log(`${total.schedules} schedules, ${total.violations.length} broke a rule; ${hours} virtual hours in ${seconds.toFixed(1)} s`);
-  process.exitCode = total.violations.length === 0 ? 0 : 1;
+  return total.violations.length === 0;
 }
 
-function showFaults(options: SurveyOptions): void {
+function showFaults({ from, schedules, isolation }: Command): boolean {
   let missed = 0;
   for (const fault of FAULTS) {
-    const { found, schedules } = findFault(fault, options);
+    const { found, schedules: tried } = findFault(fault, { from, schedules, isolation });
     if (found === null) missed++;
-    const [what = ''] = found === null ? [`not seen in ${schedules} schedules`] : found.violation.split('\n');
+    const [what = ''] = found === null ? [`not seen in ${tried} schedules`] : found.violation.split('\n');
     console.log(`${fault.padEnd(24)} ${found === null ? '' : `seed ${found.seed}: `}${what}`);
   }
   console.log(`\n${FAULTS.length - missed} of ${FAULTS.length} planted faults seen`);
-  process.exitCode = missed === 0 ? 0 : 1;
+  return missed === 0;
 }
 
-function replayCommand(seed: number): string {
-  const flags = [...faults.map((fault) => `--fault ${fault}`), ...(values.serializable ? ['--serializable'] : [])];
+function replayCommand(seed: number, { faults, isolation }: Command): string {
+  const flags = [...faults.map((fault) => `--fault ${fault}`), ...(isolation === 'serializable' ? ['--serializable'] : [])];
   return ['npm run simulate -- --seed', seed, ...flags].join(' ');
+}
+
+/** One line that counts up in a terminal; a line of its own each time anywhere else. */
+function showProgress(text: string): void {
+  process.stderr.write(process.stderr.isTTY ? `\r${text}` : `${text}\n`);
+}
+
+function endProgress(): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
 }

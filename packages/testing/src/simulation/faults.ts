@@ -32,7 +32,7 @@ export const SERVER_FAULTS = [
   'wakeup_forgotten',
   /** Leases of this instance that it does not know of are not looked for. */
   'strays_forgotten',
-  /** An attachment that was overtaken by a later one still gives back what it does not know of. */
+  /** A worker that has left is attached all the same, and what its first message did not name is given back. */
   'late_hello_believed',
   /** A message that ends a wait does not record its key. */
   'abandon_without_key',

@@ -31,7 +31,7 @@ export function* adopt(ctx: Instance, attachment: Attachment, arrival: Arrival):
   const { held: tokens, known, signal } = arrival;
   const step = <T>(work: () => Task<T>): Task<T> =>
     repeat(ctx, () => {
-      if (signal.aborted) throw new WorkerRefused('The worker has left.');
+      if (signal.aborted && !world.faults.has('late_hello_believed')) throw new WorkerRefused('The worker has left.');
       return work();
     });
   if (tokens.length > 0) count(world, `re-attached with ${Math.min(tokens.length, 3)} leases`);

@@ -7,6 +7,8 @@ export interface Weather {
   cut: number;
   /** Chance per message between worker and instance that the stream breaks with it. */
   linkBreak: number;
+  /** Chance that a stream breaks when its first message has just arrived, which the worker notices at once and the instance much later. */
+  helloBreak: number;
   /** Chance that a worker says a completion twice. */
   repeat: number;
   /** Chance that a wake-up to another instance is lost. */
@@ -30,6 +32,7 @@ export function weatherOf(random: Random): Weather {
   return {
     cut: some(0.6, random.pick([0.005, 0.02, 0.06])),
     linkBreak: some(0.6, random.pick([0.01, 0.03, 0.08])),
+    helloBreak: some(0.4, random.pick([0.1, 0.5])),
     repeat: some(0.5, 0.15),
     hintLoss: some(0.5, random.pick([0.1, 0.6])),
     calmMs: random.pick([500, 1_500, 4_000, 60_000]),
@@ -59,6 +62,10 @@ export class Chaos {
 
   breaksLink(): boolean {
     return this.active && this.#random.chance(this.weather.linkBreak);
+  }
+
+  breaksHello(): boolean {
+    return this.active && this.#random.chance(this.weather.helloBreak);
   }
 
   repeats(): boolean {

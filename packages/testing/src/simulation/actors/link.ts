@@ -70,6 +70,28 @@ export class Link {
     this.#world.timeline.after(atMs - this.#world.timeline.nowMs, () => other.life.act(() => this.#hearsEnd(other)));
   }
 
+  /** Cut when what the worker has said has just arrived. */
+  brokenAfterArrival(): void {
+    const { timeline } = this.#world;
+    timeline.after(this.#toServerMs - timeline.nowMs + 0.01, () => this.#breakUnnoticed());
+  }
+
+  /** The worker notices at once that the cable is cut, the server only by its silence. */
+  #breakUnnoticed(): void {
+    const [worker, server] = [this.#worker, this.#server];
+    this.#worker = null;
+    const { random, timeline } = this.#world;
+    if (worker !== null) timeline.after(random.next() * 20, () => worker.life.act(() => worker.closed()));
+    if (server === null) return;
+    timeline.after(SILENT_MS + random.next() * 600, () =>
+      server.life.act(() => {
+        if (this.#server !== server) return;
+        this.#server = null;
+        server.closed();
+      }),
+    );
+  }
+
   /** The cable is cut. Each side notices at once, or only by the other's silence. */
   break(): void {
     const [worker, server] = [this.#worker, this.#server];

@@ -27,6 +27,7 @@ export class Trouble {
       () => this.#stop(instance(), 'server'),
       () => instance().cutOff(random.between(100, 9_000)),
       () => this.#loseUnaware(instance()),
+      () => this.#greetLate(instance()),
       () => this.#crashDatabase(),
       () => worker().link?.break(),
       () => {
@@ -63,6 +64,13 @@ export class Trouble {
     const forMs = random.between(7_000, 9_000);
     instance.cutOff(forMs);
     for (const worker of this.#workers) timeline.after(forMs - random.between(0, 1_800), () => worker.link?.break());
+  }
+
+  /** Cut off for a while in which workers come to it and, as they get no answer, go on to others: what it still has to do for them is late. */
+  #greetLate(instance: Instance): void {
+    const { random, timeline } = this.#world;
+    instance.cutOff(random.between(200, 3_500));
+    for (const worker of this.#workers) timeline.after(random.between(0, 100), () => worker.link?.break());
   }
 
   #kill(process: Worker | Instance, forMs: number): void {

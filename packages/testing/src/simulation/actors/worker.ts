@@ -93,6 +93,7 @@ export class Worker {
       bootId: this.#bootId,
       held,
     });
+    if (this.world.chaos.breaksHello()) link.brokenAfterArrival();
   }
 
   #lost(): void {
