@@ -21,9 +21,9 @@ describe('a circuit breaker', () => {
     expect(failures(5).state).toBe('open');
   });
 
-  it('forgets failures that are older than the window', () => {
-    const spread = [0, 1_000, 2_000, 3_000, 60_500].reduce((breaker, at) => fail(breaker, at), CLOSED);
-    expect(spread).toMatchObject({ state: 'closed', failuresMs: [1_000, 2_000, 3_000, 60_500] });
+  it('forgets failures that are 60 s old', () => {
+    const spread = [0, 1_000, 2_000, 3_000, 60_000].reduce((breaker, at) => fail(breaker, at), CLOSED);
+    expect(spread).toMatchObject({ state: 'closed', failuresMs: [1_000, 2_000, 3_000, 60_000] });
   });
 
   it('counts the failure of a call once, however often it is told', () => {
