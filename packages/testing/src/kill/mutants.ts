@@ -80,10 +80,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     id: 'message-key-forgotten',
     fault: 'a message that is sent again after a lost answer is stored again',
-    statements: /^accept_message$/,
-    change: ['from p where $3::uuid is not null', 'from p where $3::uuid is not null and false'],
+    statements: /^accept_message/,
+    change: ['p.last_seq + 1 from p)', 'p.last_seq + 1 from p where false)'],
     scenario: scenario('text'),
-    shot: (shot) => shot.victim === 'server' && shot.phase === 'lost' && shot.point.label === 'accept_message',
+    shot: (shot) => shot.victim === 'server' && shot.phase === 'lost' && shot.point.label.startsWith('accept_message'),
   },
   {
     id: 'effect-forgotten',
