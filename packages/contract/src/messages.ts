@@ -51,21 +51,23 @@ export type Controls = z.infer<typeof Controls>;
 export const MESSAGE_ROLES = ['system', 'user', 'agent', 'tool_result'] as const;
 export const MESSAGE_PHASES = ['commentary', 'final_answer'] as const;
 
-export const Message = z.object({
-  id: z.string(),
-  role: z.enum(MESSAGE_ROLES),
-  content: z.array(ContentPart),
-  created_at: z.string(),
-  session_id: z.string().optional(),
-  sequence: z.int().optional(),
-  phase: z.enum(MESSAGE_PHASES).optional(),
-  phase_source: z.enum(['provider', 'derived']).optional(),
-  controls: Controls.optional(),
-  metadata: z.record(z.string(), z.unknown()).optional(),
-  external_actor: ExternalActor.optional(),
-  thinking: z.string().optional(),
-  delivery: z.enum(['started', 'steered', 'resumed', 'duplicate']).optional(),
-});
+export const Message = z
+  .object({
+    id: z.string(),
+    role: z.enum(MESSAGE_ROLES),
+    content: z.array(ContentPart),
+    created_at: z.string(),
+    session_id: z.string().optional(),
+    sequence: z.int().optional(),
+    phase: z.enum(MESSAGE_PHASES).optional(),
+    phase_source: z.enum(['provider', 'derived']).optional(),
+    controls: Controls.optional(),
+    metadata: z.record(z.string(), z.unknown()).optional(),
+    external_actor: ExternalActor.optional(),
+    thinking: z.string().optional(),
+    delivery: z.enum(['started', 'steered', 'resumed', 'duplicate']).optional(),
+  })
+  .meta({ id: 'Message' });
 export type Message = z.infer<typeof Message>;
 
 /** Tokens of one or many model calls. `input_tokens` includes the cached ones. */

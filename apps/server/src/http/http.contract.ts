@@ -158,7 +158,28 @@ describe('the OpenAPI document', () => {
     expect(document.components.schemas).toMatchObject({
       Problem: { properties: { code: { type: 'string' } } },
       CreateAgent: { properties: { harness_id: expect.anything() }, required: ['name', 'system_prompt'] },
+      Message: { required: ['id', 'role', 'content', 'created_at'] },
     });
+  });
+
+  test('says which bodies may be left out, which one is text, and which calls need no credential; answers may grow', async () => {
+    const text = await (await fetch(`${app.url}/api-doc/openapi.json`)).text();
+    type Operation = { requestBody?: { required: boolean; content: Record<string, unknown> }; security?: unknown };
+    const { paths } = JSON.parse(text) as { paths: Record<string, { get: Operation; post: Operation; patch: Operation }> };
+    const isRequired = (path: string, method: 'post' | 'patch') => paths[path]?.[method].requestBody?.required;
+    expect(isRequired('/v1/agents', 'post')).toBe(true);
+    expect(isRequired('/v1/sessions/{id}/messages', 'post')).toBe(true);
+    expect(isRequired('/v1/sessions', 'post')).toBe(false);
+    expect(isRequired('/v1/sessions/{id}/cancel', 'post')).toBe(false);
+    expect(isRequired('/v1/agents/{id_or_name}', 'patch')).toBe(false);
+    expect(paths['/v1/agents/import']?.post.requestBody).toEqual({
+      required: true,
+      content: { 'text/plain': { schema: { type: 'string' } } },
+    });
+    expect(paths['/v1/auth/config']?.get.security).toEqual([]);
+    expect(paths['/health']?.get.security).toEqual([]);
+    expect(paths['/v1/agents']?.get.security).toBeUndefined();
+    expect(text).not.toContain('"additionalProperties":false');
   });
 });
 

@@ -29,14 +29,22 @@ export async function documentRoutes(app: Api, { apiPrefix, version }: OpenApiOp
     },
     transform: (document) => {
       const { zod, plain } = separated((document.schema ?? {}) as RouteSchema);
+      if (document.route.config?.open === true) plain['security'] = [];
+      if (takesText(zod)) plain['body'] = { type: 'string' };
       const transformed = jsonSchemaTransform({ ...document, schema: zod as typeof document.schema });
       const schema = transformed.schema as RouteSchema & { hide?: boolean };
       const response = { ...schema.response, ...plain.response };
       const answers = Object.keys(response).length === 0 ? {} : { response: { ...response, default: PROBLEM_RESPONSE } };
       return { ...transformed, schema: { ...schema, ...plain, ...answers } as typeof transformed.schema };
     },
-    transformObject: (document) => tidy(jsonSchemaTransformObject(document)) as ReturnType<typeof jsonSchemaTransformObject>,
+    transformObject: (document) =>
+      tidy(jsonSchemaTransformObject(document) as unknown as Document) as ReturnType<typeof jsonSchemaTransformObject>,
   });
+}
+
+/** Routes that take text parse it themselves, so they have no schema for it. */
+function takesText({ consumes, body }: RouteSchema): boolean {
+  return body === undefined && Array.isArray(consumes) && consumes.every((type) => String(type).startsWith('text/'));
 }
 
 interface RouteSchema {
@@ -69,16 +77,31 @@ function isZodAnswer(answer: unknown): boolean {
 const COMPONENT = '#/components/schemas/';
 
 interface Document {
-  paths?: unknown;
-  components?: { schemas?: Record<string, unknown> };
+  paths?: Record<string, Record<string, Operation>>;
+  components?: { schemas?: Record<string, Schema> };
+}
+
+interface Operation {
+  requestBody?: { required?: boolean; content?: Record<string, { schema?: Schema }> };
+}
+
+interface Schema {
+  $ref?: string;
+  required?: readonly string[];
+  type?: unknown;
 }
 
 /**
  * Every registered schema comes in two variants, as a request and as a response; only those that are used stay. The request's loses its
- * suffix `Input` where there is no response of that name.
+ * suffix `Input` where there is no response of that name. Responses may get new members at any time, so nothing says that there are no
+ * others; and a body whose members are all optional may be left out.
  */
 function tidy(document: Document): Document {
   const all = document.components?.schemas ?? {};
+  for (const { requestBody } of Object.values(document.paths ?? {}).flatMap((methods) => Object.values(methods))) {
+    if (requestBody !== undefined)
+      requestBody.required = Object.values(requestBody.content ?? {}).some(({ schema }) => needsBody(schema, all));
+  }
   const used = new Set<string>();
   const open: unknown[] = [document.paths];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -93,10 +116,16 @@ function tidy(document: Document): Document {
   );
   const schemas = Object.fromEntries([...used].sort().map((name) => [renamed.get(name) as string, all[name]]));
   const text = JSON.stringify({ ...document, components: { ...document.components, schemas } }, (key, value: unknown) => {
+    if (key === 'additionalProperties' && value === false) return undefined;
     if (key !== '$ref' || typeof value !== 'string' || !value.startsWith(COMPONENT)) return value;
     return COMPONENT + (renamed.get(value.slice(COMPONENT.length)) ?? value.slice(COMPONENT.length));
   });
   return JSON.parse(text) as Document;
+}
+
+function needsBody(schema: Schema | undefined, all: Readonly<Record<string, Schema>>): boolean {
+  const resolved = schema?.$ref === undefined ? schema : all[schema.$ref.slice(COMPONENT.length)];
+  return resolved?.type !== 'object' || (resolved.required ?? []).length > 0;
 }
 
 function referencesIn(root: unknown): string[] {
