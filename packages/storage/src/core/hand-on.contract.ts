@@ -44,6 +44,7 @@ test.each([
   const first = await claimOne(db, player, 'tool');
   await checkpointLease(db, { taskId: first.taskId, token: first.token, state: { page: 3 } });
   const before = await sql(db, `select ${OF_THE_TASK} from leases`);
+  expect((await onlyLease()).progress).toBe(true);
   for (let attempt = 2; attempt <= 3; attempt++) {
     const errors = [{ code: 'bug', message: 'oops', attempt: attempt - 1, at: '2025-01-01T00:00:00.000Z' }];
     expect(await requeueLease(db, { lease: await onlyLease(), losses: attempt, failures: attempt + 1, delayMs, errors })).toBe(true);
@@ -54,7 +55,7 @@ test.each([
     expect(again).toMatchObject({ attempt, losses: attempt, failures: attempt + 1, checkpoint: { page: 3 } });
     expect(again.token).not.toBe(first.token);
     expect(await sql(db, `select ${OF_THE_TASK} from leases`)).toEqual(before);
-    expect((await onlyLease()).progress).toBe(true);
+    expect((await onlyLease()).progress).toBe(false);
     if (delayMs > 0) expect(again.payload.errors).toEqual(errors);
   }
 });

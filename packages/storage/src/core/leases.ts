@@ -21,14 +21,14 @@ export interface HeldLease {
   instanceId: Uuid;
   attachment: Uuid;
   bootId: Uuid;
-  /** Has it appended events or stored a checkpoint? */
+  /** Has it appended events or stored a checkpoint? One that it was granted with is of an earlier attempt. */
   progress: boolean;
   payload: TaskPayload;
   checkpoint: unknown;
 }
 
 const COLUMNS = `task_id as "taskId", token, org_id as "orgId", session_id as "sessionId", workflow_id as "workflowId", pool, attempt, losses, failures, step,
-  call_id as "callId", effect, instance_id as "instanceId", attachment, boot_id as "bootId", (appended > 0 or checkpoint is not null) as progress, payload, checkpoint`;
+  call_id as "callId", effect, instance_id as "instanceId", attachment, boot_id as "bootId", (appended > 0 or checkpoints > 0) as progress, payload, checkpoint`;
 
 type LeaseResult = HeldLease & Record<string, unknown>;
 

@@ -181,8 +181,20 @@ describe('W7: what a loss counts', () => {
       await progress(await onlyLease());
       expect({ round, ...(await lose('worker_lost')) }).toEqual({ round, action: 'requeue', losses: 1, delayed: false });
       await claimOne(db, player, 'reason');
-      await sql(db, 'update leases set checkpoint = null');
     }
+  });
+
+  test('what an earlier attempt has stored is no progress of this one', async () => {
+    await runningTurn(db, player);
+    await checkpointLease(db, { ...(await onlyLease()), state: { response: 'r' } });
+    const losses: unknown[] = [];
+    for (let round = 0; round < 3; round++) {
+      const lost = await lose('worker_lost');
+      losses.push(lost.losses ?? lost.action);
+      if (lost.delayed) await claimLater(2_000);
+      else if (lost.action === 'requeue') await claimOne(db, player, 'reason');
+    }
+    expect(losses).toEqual([1, 2, 'seal']);
   });
 
   test.each<LossCause>(['instance_lost', 'unstarted'])('%s counts nothing, however often', async (cause) => {

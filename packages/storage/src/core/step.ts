@@ -79,7 +79,7 @@ async function appendedSequences(db: Queryable, command: AppendCommand): Promise
 
 const CHECKPOINT: Statement = {
   name: 'checkpoint_lease',
-  text: `update leases set checkpoint = $3::jsonb where task_id = $1 and token = $2 returning task_id`,
+  text: `update leases set checkpoint = $3::jsonb, checkpoints = checkpoints + 1 where task_id = $1 and token = $2 returning task_id`,
 };
 
 /** Stores what a later attempt of this task needs; false when the lease is lost. */
