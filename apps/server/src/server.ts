@@ -201,7 +201,7 @@ function streamPlugin(streams: Streams) {
 
 function monitoringPlugin(db: Database, engine: Engine) {
   return (api: Api): Promise<void> => {
-    durableRoutes(api, { db, workers: () => engine.workers(), requeue: (id) => engine.requeue(id) });
+    durableRoutes(api, { db, workers: () => engine.workers(), addUp: () => engine.addUp(), requeue: (id) => engine.requeue(id) });
     return Promise.resolve();
   };
 }

@@ -6,6 +6,7 @@ import type { Attachment } from './attachment.ts';
 import type { Breakers } from './breakers.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { repeatUntilKnown } from './repeat.ts';
+import type { Tallies } from './tallies.ts';
 
 /** The narrow part of a logger that the control plane needs; pino fits. */
 export interface Log {
@@ -40,6 +41,7 @@ export interface EngineContext {
   hints: ReadyHints;
   dispatcher: Dispatcher;
   breakers: Breakers;
+  tallies: Tallies;
   instanceId(): Uuid;
   /** Is no other instance alive? */
   alone(): boolean;

@@ -85,6 +85,7 @@ export class Delivery {
       const bytes = task.input.length + task.checkpoint.length;
       if (bytes > MAX_INPUT_BYTES) throw new InputTooLarge(`The step's input has ${bytes} bytes.`);
       attachment.send({ $case: 'assign', value: { task } });
+      ctx.tallies.started();
     } catch (error) {
       await this.#undelivered(attachment, record, error);
     }

@@ -9,6 +9,8 @@ import type { Api } from '../http/types.ts';
 export interface DurableRouteOptions {
   db: Database;
   workers(): { id: string; load: number; draining: boolean; loopDelayMs: number }[];
+  /** Adds the figures of this instance to the sums. */
+  addUp(): Promise<void>;
   requeue(id: string): Promise<{ taskId: string }>;
 }
 
@@ -26,13 +28,16 @@ export function durableRoutes(app: Api, options: DurableRouteOptions): void {
       schema: {
         tags,
         operationId: 'listDurableWorkers',
-        querystring: z.object({ status: z.enum(['running', 'draining', 'stopped']).optional() }),
+        querystring: z.object({ status: z.enum(['running', 'draining', 'stopped']).optional(), worker_group: z.string().optional() }),
         response: { 200: DurableWorkers },
       },
     },
     async (request) => {
-      const { status } = request.query;
-      const rows = (await listWorkers(options.db)).filter((row) => status === undefined || row.status === status);
+      const { status, worker_group: group } = request.query;
+      await options.addUp();
+      const isAsked = (row: WorkerRow): boolean =>
+        (status === undefined || row.status === status) && (group === undefined || row.worker_group === group);
+      const rows = (await listWorkers(options.db)).filter(isAsked);
       const live = new Map(options.workers().map((worker) => [worker.id, worker]));
       const data = rows.map((row) => presentWorker(row, live.get(row.id)?.loopDelayMs));
       return { data, summary: summaryOf(data), total: data.length };
@@ -73,6 +78,8 @@ function presentWorker(row: WorkerRow, loopDelayMs: number | undefined): Durable
     accepting_tasks: row.status === 'running',
     ...(row.hostname === null ? {} : { hostname: row.hostname }),
     ...(row.version === null ? {} : { version: row.version }),
+    tasks_completed: row.tasks_completed,
+    tasks_failed: row.tasks_failed,
     metadata: { instance_id: row.instance_id, ...(loopDelayMs === undefined ? {} : { loop_delay_ms: loopDelayMs }) },
     started_at: row.started_at.toISOString(),
     last_heartbeat_at: row.last_seen_at.toISOString(),
@@ -90,8 +97,9 @@ function summaryOf(workers: readonly DurableWorker[]): z.infer<typeof DurableWor
   };
 }
 
-async function health({ db }: DurableRouteOptions): Promise<DurableHealth> {
-  const [counts, rows] = await Promise.all([durableCounts(db), listWorkers(db)]);
+async function health(options: DurableRouteOptions): Promise<DurableHealth> {
+  await options.addUp();
+  const [counts, rows] = await Promise.all([durableCounts(options.db), listWorkers(options.db)]);
   const workers = rows.map((row) => presentWorker(row, undefined));
   const summary = summaryOf(workers);
   const load = summary.total_capacity === 0 ? 0 : (100 * summary.total_load) / summary.total_capacity;
@@ -106,9 +114,15 @@ async function health({ db }: DurableRouteOptions): Promise<DurableHealth> {
     load_percentage: Math.round(load * 10) / 10,
     pending_tasks: counts.pending_tasks + counts.delayed_tasks,
     claimed_tasks: counts.claimed_tasks,
+    started_tasks: counts.started_tasks,
+    completed_tasks: counts.completed_tasks,
+    failed_tasks: counts.failed_tasks,
     dlq_size: counts.dlq_size,
-    pending_workflows: 0,
-    running_workflows: counts.running_workflows,
+    pending_workflows: counts.pending_workflows,
+    running_workflows: Math.max(0, counts.open_workflows - counts.pending_workflows),
+    started_workflows: counts.started_workflows,
+    completed_workflows: counts.completed_workflows,
+    failed_workflows: counts.failed_workflows,
   };
 }
 

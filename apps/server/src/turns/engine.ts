@@ -15,6 +15,7 @@ import { Reconciler } from './reconciler.ts';
 import { endOverdue, endUnstarted, fireTimers, recoverOrphans } from './recovery.ts';
 import { requeueDeadLetter } from './requeue.ts';
 import { createTurnService } from './service.ts';
+import { Tallies } from './tallies.ts';
 import { TURN_VERSIONS } from './versions.ts';
 
 export interface EngineDeps<S extends EventPipeline> {
@@ -46,6 +47,8 @@ export interface Engine<S = EventPipeline> {
   gateway: WorkerGateway;
   peers: Peers;
   workers(): { id: string; load: number; draining: boolean; loopDelayMs: number }[];
+  /** Adds this instance's figures to the sums in the database. */
+  addUp(): Promise<void>;
   /** Runs a dead letter again; see `requeueDeadLetter`. */
   requeue(id: string): Promise<{ taskId: string }>;
   /** Claims nothing more and takes no more workers in; what runs goes on. */
@@ -60,6 +63,7 @@ const PRUNE_MS = 60_000;
 /** A round of pruning goes on for at most this long. */
 const PRUNE_FOR_MS = 20_000;
 const RECONCILE_MS = 15_000;
+const ADD_UP_MS = 15_000;
 /** Workers that leave a stopping instance have this long to arrive elsewhere. */
 const HAND_OVER_MS = 3_000;
 const RECORD_MS = 1_000;
@@ -94,7 +98,8 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
     },
   });
   const streams = deps.streams(instance);
-  const { feed, readyHints } = streams;
+  const { readyHints } = streams;
+  const tallies = new Tallies(deps.db, deps.random ?? Math.random);
   const ctx: EngineContext = {
     db: deps.db,
     ids: deps.ids,
@@ -102,7 +107,8 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
     random: deps.random ?? Math.random,
     settings,
     log: deps.log,
-    feed,
+    feed: counting(streams.feed, tallies),
+    tallies,
     hints: readyHints,
     dispatcher,
     breakers: new Breakers(deps.db),
@@ -137,6 +143,7 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
           loopDelayMs: attachment.loopDelayMs,
         };
       }),
+    addUp: () => addUp(ctx),
     requeue: (id) => requeueDeadLetter(ctx, id),
     drain: () => {
       dispatcher.draining = true;
@@ -147,6 +154,7 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
       timers.push(setInterval(() => gateway.checkLiveness(), LIVENESS_CHECK_MS));
       timers.push(setInterval(() => reconciler.request(), RECONCILE_MS));
       timers.push(setInterval(() => void housekeep(ctx), PRUNE_MS));
+      timers.push(setInterval(() => void addUp(ctx), ADD_UP_MS));
     },
     stop: async () => {
       dispatcher.draining = true;
@@ -154,6 +162,7 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
       stopping.abort();
       gateway.sendAway();
       await gateway.settled();
+      await addUp(ctx);
       await instance.stop();
     },
   };
@@ -168,6 +177,21 @@ async function handOver(ctx: EngineContext, gateway: Gateway): Promise<void> {
   const until = performance.now() + HAND_OVER_MS;
   const isLeft = async (): Promise<boolean> => (await leasesOfInstance(ctx.db, ctx.instanceId()).catch(() => [])).length > 0;
   while (performance.now() < until && !signal.aborted && (await isLeft())) await sleep(50);
+}
+
+/** The streams' feed, which sees every commit of this instance. */
+function counting(feed: CommitFeed, tallies: Tallies): CommitFeed {
+  return {
+    ...feed,
+    committed: (sessionId, events) => {
+      tallies.committed(events);
+      feed.committed(sessionId, events);
+    },
+  };
+}
+
+async function addUp(ctx: EngineContext): Promise<void> {
+  await ctx.tallies.flush().catch((error: unknown) => ctx.log.warn({ err: error }, 'figures not added up'));
 }
 
 async function housekeep(ctx: EngineContext): Promise<void> {

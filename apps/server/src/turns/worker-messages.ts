@@ -109,6 +109,7 @@ export class WorkerMessages {
     const seatFor = (pool: 'reason'): boolean =>
       message.acceptsNext && !this.#ctx.dispatcher.paused && !attachment.draining && (record.pool === pool || attachment.free(pool) > 0);
     const answer = await completeTask(this.#ctx, { record, attachment }, outcome, { seatFor });
+    if (answer.verdict === 'ok') this.#ctx.tallies.ended(attachment.worker.workerId, outcome);
     attachment.remove(token);
     attachment.send({ $case: 'completed', value: { taskId, token, verdict: answer.verdict, next: undefined } });
     if (answer.next !== null) this.#deps.delivery.assignEager(attachment, record, answer.next);

@@ -12,9 +12,15 @@ export const DurableHealth = z.object({
   load_percentage: z.number(),
   pending_tasks: z.int(),
   claimed_tasks: z.int(),
+  started_tasks: z.int(),
+  completed_tasks: z.int(),
+  failed_tasks: z.int(),
   dlq_size: z.int(),
   pending_workflows: z.int(),
   running_workflows: z.int(),
+  started_workflows: z.int(),
+  completed_workflows: z.int(),
+  failed_workflows: z.int(),
 });
 export type DurableHealth = z.infer<typeof DurableHealth>;
 
@@ -28,6 +34,8 @@ export const DurableWorker = z.object({
   accepting_tasks: z.boolean(),
   hostname: z.string().optional(),
   version: z.string().optional(),
+  tasks_completed: z.int(),
+  tasks_failed: z.int(),
   metadata: z.object({ instance_id: z.string(), loop_delay_ms: z.number().optional() }),
   started_at: z.string(),
   last_heartbeat_at: z.string(),

@@ -10,5 +10,6 @@ export * from './prompt.ts';
 export * from './prune.ts';
 export * from './step.ts';
 export * from './timers.ts';
+export * from './totals.ts';
 export * from './versions.ts';
 export * from './workers.ts';

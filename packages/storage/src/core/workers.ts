@@ -19,19 +19,11 @@ const DETACH: Statement = {
 };
 const LIST: Statement = {
   name: 'workers_list',
-  text: `select w.id, w.boot_id, w.instance_id, w.worker_group, w.hostname, w.version, w.pools, w.started_at, w.last_seen_at,
+  text: `select w.id, w.boot_id, w.instance_id, w.worker_group, w.hostname, w.version, w.pools, w.started_at, w.last_seen_at, w.tasks_completed, w.tasks_failed,
      case when w.status <> 'stopped' and exists (select 1 from instances i where i.id = w.instance_id and i.lost_at is null) then w.status else 'stopped' end as status,
      (select count(*)::int from leases l where l.worker_id = w.id) as current_load
    from workers w where w.last_seen_at > clock_timestamp() - interval '1 day' or w.status <> 'stopped' order by w.started_at desc limit 1000`,
 };
-const COUNTS: Statement = {
-  name: 'durable_counts',
-  text: `select (select count(*)::int from ready) as pending_tasks, (select count(*)::int from leases) as claimed_tasks,
-     (select count(*)::int from dead_letters where requeued_at is null) as dlq_size,
-     (select count(*)::int from session_heads where turn_id is not null) as running_workflows,
-     (select count(*)::int from timers where kind = 'task') as delayed_tasks`,
-};
-
 export interface WorkerAttachment {
   workerId: string;
   bootId: Uuid;
@@ -76,24 +68,12 @@ export interface WorkerRow extends Record<string, unknown> {
   pools: Record<string, number>;
   status: 'running' | 'draining' | 'stopped';
   current_load: number;
+  tasks_completed: number;
+  tasks_failed: number;
   started_at: Date;
   last_seen_at: Date;
 }
 
 export function listWorkers(db: Queryable): Promise<WorkerRow[]> {
   return db.run<WorkerRow>(LIST);
-}
-
-export interface DurableCounts extends Record<string, unknown> {
-  pending_tasks: number;
-  claimed_tasks: number;
-  dlq_size: number;
-  running_workflows: number;
-  delayed_tasks: number;
-}
-
-export async function durableCounts(db: Queryable): Promise<DurableCounts> {
-  const [row] = await db.run<DurableCounts>(COUNTS);
-  if (row === undefined) throw new Error('The counts returned no row.');
-  return row;
 }

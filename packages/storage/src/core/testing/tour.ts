@@ -22,6 +22,7 @@ import { prune } from '../prune.ts';
 import { readPrompt } from '../prompt.ts';
 import { appendInStep, checkpointLease, startedTexts } from '../step.ts';
 import { dropTimer, dropTimersOf, dueClientDeadlines, moveDueTasks } from '../timers.ts';
+import { addTotals } from '../totals.ts';
 import { openVersionsBeside } from '../versions.ts';
 import { isRegistered, workerAttached, workerDetached } from '../workers.ts';
 import {
@@ -113,6 +114,8 @@ async function idleLoops(db: Database, player: Player): Promise<void> {
   await dropTimersOf(db, player.ids.next());
   await withBreaker(db, 'llm:test', (breaker) => ({ next: { ...breaker, state: 'open', openedMs: 1 }, answer: null }));
   await prune(db);
+  const totals = { startedTasks: 1, completedTasks: 1, failedTasks: 0, startedWorkflows: 0, completedWorkflows: 0, failedWorkflows: 0 };
+  await addTotals(db, { shard: 0, totals, workers: [{ id: player.seat.workerId, completed: 1, failed: 0 }] });
   await openVersionsBeside(db, 'turn', [1]);
   await loseInstance(db, { id: player.ids.next(), beat: 1 });
   await loseOtherInstances(db, player.instanceId);
