@@ -48,12 +48,21 @@ export const Timezone = z
   .max(64)
   .refine((zone) => isTimezone(zone), 'Expected an IANA time zone, for example Europe/Kyiv.');
 
-export const InitialFile = z.object({
-  path: z.string().min(1).max(1_024),
-  content: z.string(),
-  encoding: z.enum(['text', 'base64']).default('text'),
-  is_readonly: z.boolean().default(false),
-});
+export const InitialFile = z
+  .object({
+    path: z
+      .string()
+      .min(1)
+      .max(1_024)
+      .refine((path) => !path.split('/').includes('..'), 'A path must not go up.'),
+    content: z.string(),
+    encoding: z.enum(['text', 'base64']).default('text'),
+    is_readonly: z.boolean().default(false),
+  })
+  .refine((file) => file.encoding !== 'base64' || isBase64(file.content), {
+    path: ['content'],
+    message: 'Expected base64 as in RFC 4648.',
+  });
 
 export const NetworkAccessList = z.object({ allowed: z.array(z.string()).optional(), blocked: z.array(z.string()).optional() });
 
@@ -147,6 +156,10 @@ export const Finding = z.object({
   location: z.object({ field: z.string(), start: z.int().optional(), end: z.int().optional() }).optional(),
 });
 export type Finding = z.infer<typeof Finding>;
+
+export function isBase64(text: string): boolean {
+  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
+}
 
 function isLocale(tag: string): boolean {
   try {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Controls, ExternalActor, InputContentPart, Message } from '../messages.ts';
-import { JsonObject, Locale, Tags } from './common.ts';
+import { isBase64, JsonObject, Locale, Tags } from './common.ts';
 import { fromQuery, QueryFlag, queryInteger } from './lists.ts';
 
 export const MAX_WAIT_MS = 600_000;
@@ -19,7 +19,8 @@ const PostedPart = InputContentPart.check(({ value: part, issues }) => {
   if (part.media_type !== undefined && !IMAGE_TYPES.some((type) => type === part.media_type)) {
     refuse(['media_type'], `Expected one of ${IMAGE_TYPES.join(', ')}.`);
   }
-  if (part.base64 !== undefined && !isBase64(part.base64)) refuse(['base64'], 'Expected base64 as in RFC 4648, not empty.');
+  if (part.base64 !== undefined && (part.base64 === '' || !isBase64(part.base64)))
+    refuse(['base64'], 'Expected base64 as in RFC 4648, not empty.');
 });
 
 export const CreateMessage = z
@@ -75,8 +76,4 @@ export const ToolResultsAccepted = z.object({ accepted: z.int(), status: z.strin
 
 function isHttp(text: string): boolean {
   return /^https?:\/\/[^\s/]/i.test(text) && URL.canParse(text);
-}
-
-function isBase64(text: string): boolean {
-  return text !== '' && text.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(text);
 }
