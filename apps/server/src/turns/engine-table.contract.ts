@@ -247,6 +247,19 @@ test('a dead letter is revived exactly once, by whichever instance is asked firs
   ]);
 });
 
+test('a dead letter is not revived while its session runs another turn', async () => {
+  const worker = await attached();
+  const sessionId = await post();
+  await worker.complete((await worker.reason()).task, FOR_GOOD);
+  const id = (await letters())[0]?.id as Uuid;
+  await fixture.engine.turns.postMessage(SCOPE, { sessionId, ...said('Again') });
+  await expect(fixture.engine.requeue(id)).rejects.toMatchObject({ code: 'wrong_state' });
+  const { task, input } = await worker.reason();
+  await worker.complete(task, answer(input));
+  await fixture.engine.requeue(id);
+  expect((await worker.reason()).input.iteration).toBe(1);
+});
+
 test('R12: an organization with 1,000 tasks delays one with a single task by less than one task per worker seat', async () => {
   const SEATS = 8;
   const [large, small] = ['0bbbbbbb-0000-7000-8000-000000000001', '0bbbbbbb-0000-7000-8000-000000000002'];

@@ -3,7 +3,7 @@ import type { Uuid } from '@everruns/contract';
 import { engineFixture, HandWorker, said, SCOPE } from './testing/fixture.ts';
 import type { EngineFixture } from './testing/fixture.ts';
 
-/** Leases that are granted when the worker they are for has gone already. */
+/** Leases that are granted when nobody is there any more to work on them. */
 
 let fixture: EngineFixture;
 const workers: HandWorker[] = [];
@@ -36,7 +36,7 @@ async function untilNobodyIsAttached(): Promise<void> {
   while (fixture.engine.workers().length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-test('a task is given back at once, as unstarted', async () => {
+test('a task that was claimed for a worker that has gone is given back at once, as unstarted', async () => {
   const sessionId = await post();
   const claiming = fixture.engine.faults.hold('claim_tasks');
   const gone = await attached();
@@ -53,4 +53,18 @@ test('a task is given back at once, as unstarted', async () => {
   expect(performance.now() - startedMs).toBeLessThan(AT_ONCE_MS);
   expect([task.sessionId, input.attempt]).toEqual([sessionId, 2]);
   expect(await fixture.db.run({ name: 'test_losses', text: 'select losses, failures from leases' })).toEqual([{ losses: 0, failures: 0 }]);
+});
+
+test('a task whose turn was cancelled while its input was read is handed to nobody', async () => {
+  const worker = await attached();
+  const reading = fixture.engine.faults.hold('prompt_messages');
+  const sessionId = await post();
+  await reading.reached;
+  await fixture.engine.turns.cancel(SCOPE, sessionId);
+  reading.release();
+  const { token } = await worker.take('cancel');
+  const second = await post();
+  const { task } = await worker.reason();
+  expect(task.sessionId).toBe(second);
+  expect(task.token).not.toBe(token);
 });
