@@ -17,6 +17,7 @@ const SEEN_AS: [Fault, RegExp][] = [
   ['strays_forgotten', /nothing moves/],
   ['unstarted_in_two_steps', /has tasks \[\], not/],
   ['given_up_unread', /has seen \d+ of input \d+/],
+  ['late_hello_believed', /unsafe call .* ran 2 times/],
   ['unknown_requeued', /unsafe call .* ran 2 times/],
   ['abandon_without_key', /input.message twice/],
 ];

@@ -2,7 +2,7 @@ import type { Uuid } from '@everruns/contract';
 import type { Task } from '../base/task.ts';
 import { instanceAlive } from '../statements/instances.ts';
 import { adopt as adoptLeases, workflowState } from '../statements/leases.ts';
-import { strayLeases, workerAttached } from '../statements/workers.ts';
+import { isRegistered, strayLeases, workerAttached } from '../statements/workers.ts';
 import type { LeaseRow } from '../store/tables.ts';
 import { taskRecord } from './attachment.ts';
 import type { Attachment, TaskRecord } from './attachment.ts';
@@ -16,7 +16,11 @@ export class WorkerRefused extends Error {
   override readonly name = 'WorkerRefused';
 }
 
+/** What a stream is told that was late. */
+export const SUPERSEDED = 'This worker has attached anew since.';
+
 export interface Arrival {
+  attachNo: number;
   held: readonly Uuid[];
   /** Records of the worker's last stream here, by token. */
   known: ReadonlyMap<Uuid, TaskRecord>;
@@ -35,10 +39,11 @@ export function* adopt(ctx: Instance, attachment: Attachment, arrival: Arrival):
       return work();
     });
   if (tokens.length > 0) count(world, `re-attached with ${Math.min(tokens.length, 3)} leases`);
-  yield* step(() => ctx.db(workerAttached(seat)));
+  if (!(yield* step(() => ctx.db(workerAttached(seat, arrival.attachNo, world.faults))))) throw new WorkerRefused(SUPERSEDED);
   const held = yield* step(() => ctx.db(adoptLeases({ instanceId, seat, tokens }, world.faults)));
-  if (held.length < tokens.length && !(yield* step(() => ctx.db(instanceAlive(instanceId))))) {
-    throw new WorkerRefused('This instance was declared lost.');
+  if (held.length < tokens.length) {
+    if (!(yield* step(() => ctx.db(isRegistered(seat))))) throw new WorkerRefused(SUPERSEDED);
+    if (!(yield* step(() => ctx.db(instanceAlive(instanceId))))) throw new WorkerRefused('This instance was declared lost.');
   }
   for (const lease of held) {
     const workflow = yield* step(() => ctx.db(workflowState(lease.workflowId)));

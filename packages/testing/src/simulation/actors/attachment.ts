@@ -24,6 +24,8 @@ export function taskRecord(known: Pick<TaskRecord, 'lease' | 'state' | 'revision
 /** One stream of one worker: its seats and its leases. */
 export class Attachment {
   readonly seat: WorkerSeat;
+  /** Counts the attachments of the worker's boot. */
+  readonly attachNo: number;
   /** In whose name its leases stand; an instance that was declared lost goes on under another. */
   readonly instanceId: Uuid;
   readonly tasks = new Map<Uuid, TaskRecord>();
@@ -32,8 +34,9 @@ export class Attachment {
   readonly #link: Link;
   #closed = false;
 
-  constructor(seat: WorkerSeat, instanceId: Uuid, link: Link) {
-    this.seat = seat;
+  constructor(worker: { seat: WorkerSeat; attachNo: number }, instanceId: Uuid, link: Link) {
+    this.seat = worker.seat;
+    this.attachNo = worker.attachNo;
     this.instanceId = instanceId;
     this.#link = link;
   }

@@ -16,10 +16,18 @@ export interface SeatOffer {
   release(): void;
 }
 
+/** Pauses before a claim that failed is made again: the task may be due, and without a word of it nobody looks before the next beat. */
+const RETRY_MS = 50;
+const MAX_RETRY_MS = 2_000;
+
 interface PoolState {
   busy: boolean;
   wanted: boolean;
   backlog: boolean;
+  /** Pause after the next claim that fails. */
+  retryMs: number;
+  /** A retry is under way. */
+  retrying: boolean;
 }
 
 /** "There may be work" and "there are free seats" become claims, one at a time per pool. */
@@ -35,7 +43,7 @@ export class Dispatcher {
 
   constructor(ctx: Instance) {
     this.#ctx = ctx;
-    const idle = (): PoolState => ({ busy: false, wanted: false, backlog: false });
+    const idle = (): PoolState => ({ busy: false, wanted: false, backlog: false, retryMs: RETRY_MS, retrying: false });
     this.#pools = { reason: idle(), tool: idle() };
   }
 
@@ -94,9 +102,25 @@ export class Dispatcher {
       state.backlog = true;
       count(this.#ctx.world, 'claim of unknown outcome');
       this.#ctx.reconciler.request();
+      this.#retry(pool);
     } finally {
       state.busy = false;
     }
+  }
+
+  #retry(pool: Pool): void {
+    const state = this.#pools[pool];
+    if (state.retrying) return;
+    state.retrying = true;
+    const { retryMs } = state;
+    state.retryMs = Math.min(MAX_RETRY_MS, 2 * retryMs);
+    const { life, world } = this.#ctx;
+    world.timeline.after(retryMs, () =>
+      life.act(() => {
+        state.retrying = false;
+        this.poke(new Set([pool]));
+      }),
+    );
   }
 
   *#claim(pool: Pool, holders: readonly Attachment[]): Task<void> {
@@ -106,6 +130,7 @@ export class Dispatcher {
     const tokens = holders.map((): Uuid => world.ids.named('b'));
     try {
       const tasks = yield* this.#ctx.db(claim({ pool, seats, instanceId, tokens }, world.faults));
+      state.retryMs = RETRY_MS;
       state.backlog = tasks.length === holders.length;
       if (state.backlog && tasks.length > 0) state.wanted = true;
       const byId = new Map(holders.map((attachment) => [attachment.id, attachment]));

@@ -4,7 +4,7 @@ import type { Task } from '../base/task.ts';
 import { leasesWhere } from '../statements/leases.ts';
 import type { LeaseRow } from '../store/tables.ts';
 import { SqlError } from '../store/tx.ts';
-import { adopt, WorkerRefused } from './adoption.ts';
+import { adopt, SUPERSEDED, WorkerRefused } from './adoption.ts';
 import type { Arrival } from './adoption.ts';
 import { Attachment } from './attachment.ts';
 import type { TaskRecord } from './attachment.ts';
@@ -89,18 +89,20 @@ export class Gateway {
   *#hello(link: Link, hello: Hello, signal: Signal): Task<Attachment> {
     const { world, dispatcher, id: instanceId, name } = this.#ctx;
     this.#requireOpen(signal);
-    const { workerId, bootId, held } = hello;
-    const attachment = new Attachment({ workerId, bootId, attachment: world.ids.named('c') }, instanceId, link);
+    const { workerId, bootId, attachNo, held } = hello;
+    const seat = { workerId, bootId, attachment: world.ids.named('c') };
+    const mine = [...dispatcher.attachments.values()].filter((other) => other.seat.workerId === workerId);
+    if (mine.some((other) => other.seat.bootId === bootId && other.attachNo > attachNo)) throw new WorkerRefused(SUPERSEDED);
+    const attachment = new Attachment({ seat, attachNo }, instanceId, link);
     this.#moving.add(attachment.id);
     const known = new Map<Uuid, TaskRecord>();
-    for (const other of dispatcher.attachments.values()) {
-      if (other.seat.workerId !== workerId) continue;
+    for (const other of mine) {
       if (other.seat.bootId === bootId) for (const [token, record] of other.tasks) known.set(token, record);
       this.detach(other);
     }
     world.trace(() => `${name} greets ${workerId} holding ${held.length}`);
     try {
-      const kept = new Set((yield* adopt(this.#ctx, attachment, { held, known, signal })).map((lease) => lease.token));
+      const kept = new Set((yield* adopt(this.#ctx, attachment, { attachNo, held, known, signal })).map((lease) => lease.token));
       this.#requireOpen(signal);
       attachment.send({ say: 'welcome', held: [...kept], lost: held.filter((token) => !kept.has(token)) });
     } catch (error) {

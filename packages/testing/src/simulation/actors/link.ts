@@ -5,7 +5,7 @@ import type { World } from './world.ts';
 
 /** What a worker and an instance say to each other (packages/contract/proto/worker.proto). */
 export type WorkerSays =
-  | { say: 'hello'; workerId: string; bootId: Uuid; held: Uuid[] }
+  | { say: 'hello'; workerId: string; bootId: Uuid; attachNo: number; held: Uuid[] }
   | { say: 'complete'; token: Uuid; taskId: Uuid; outcome: ReasonOutcome | ToolOutcome | TaskFailure; acceptsNext: boolean }
   | { say: 'append'; token: Uuid; taskId: Uuid; n: number }
   | { say: 'release'; token: Uuid };

@@ -24,6 +24,8 @@ export class Worker {
   life: Life;
   link: Link | null = null;
   #bootId: Uuid = '';
+  /** Attempts to attach: an instance that hears of one late must know it by its number. */
+  #attachments = 0;
   readonly #tasks = new Map<Uuid, WorkerTask>();
   #greeted: ((answer: 'welcome' | 'gone') => void) | null = null;
   #ended: (() => void) | null = null;
@@ -38,6 +40,7 @@ export class Worker {
   start(): void {
     this.life = this.#newLife();
     this.#bootId = this.world.ids.named('e');
+    this.#attachments = 0;
     this.#tasks.clear();
     this.link = null;
     this.life.spawn(this.#attachForEver(this.life));
@@ -91,6 +94,7 @@ export class Worker {
       say: 'hello',
       workerId: this.name,
       bootId: this.#bootId,
+      attachNo: ++this.#attachments,
       held,
     });
     if (this.world.chaos.breaksHello()) link.brokenAfterArrival();

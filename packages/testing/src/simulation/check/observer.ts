@@ -73,6 +73,9 @@ export class Observer {
       const workflow = this.#tables.workflows.get(task.workflowId);
       this.#violations.check(workflow === null || FINAL_STATUSES.has(workflow.status), () => `task ${short(task.id)} is left`);
     }
+    for (const timer of this.#tables.timers.committed()) {
+      this.#violations.check(false, () => `a timer (${timer.kind}) of turn ${short(timer.workflowId)} is left`);
+    }
     for (const call of this.#tables.calls.committed()) {
       this.#violations.check(call.state === 'settled', () => `call ${call.callId} of turn ${short(call.workflowId)} is left ${call.state}`);
     }

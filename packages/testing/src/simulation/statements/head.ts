@@ -2,7 +2,7 @@ import type { Uuid } from '@everruns/contract';
 import type { OpenCall, Plan } from '@everruns/engine';
 import type { Faults } from '../faults.ts';
 import type { Sql } from '../store/statement.ts';
-import type { CallRow, HeadRow, LeaseRow, WorkflowRow } from '../store/tables.ts';
+import type { CallRow, HeadRow, LeaseRow, TimerRow, WorkflowRow } from '../store/tables.ts';
 import { applyWrites } from './writes.ts';
 import type { Written } from './writes.ts';
 
@@ -62,7 +62,10 @@ export interface ApplyCommand {
   messageKey: Uuid | null;
 }
 
-/** APPLY: the head is held, so nothing is locked first. */
+/**
+ * APPLY: the head is held, so nothing is locked first. What was to happen later goes with the turn that ends, and a wait's deadline with the
+ * wait.
+ */
 export function applyPlan(at: ApplyCommand): Sql<Written> {
   const { sessionId, plan, drop, messageKey: key } = at;
   return {
@@ -72,6 +75,9 @@ export function applyPlan(at: ApplyCommand): Sql<Written> {
       const workflow = s.get(s.tables.workflows, at.workflowId);
       if (head === null || workflow === null) throw new Error(`Workflow ${at.workflowId} is gone while its session's head is held.`);
       const written = yield* applyWrites(s, { head, workflow, plan, token: null, drop, holder: null, lastSeq: head.lastSeq });
+      const isOver = (timer: TimerRow): boolean =>
+        timer.workflowId === at.workflowId && (plan.head === 'idle' || (plan.head === 'active' && timer.kind === 'client_deadline'));
+      yield* s.deleteAll(s.tables.timers, (timer) => timer.id, isOver);
       const input = written.events.find((event) => event.type === 'input.message');
       if (key !== null && input !== undefined) yield* s.insert(s.tables.keys, `${sessionId}/${key}`, { sessionId, key, seq: input.seq });
       return written;

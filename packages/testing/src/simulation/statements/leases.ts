@@ -30,7 +30,7 @@ export interface AdoptCommand {
 
 /**
  * ADOPT: what a worker still holds, under its new attachment. In id order, as a decision under a head locks them. An instance that was declared
- * lost adopts nothing.
+ * lost adopts nothing, nor does a stream of the worker that is not its last.
  */
 export function adopt(command: AdoptCommand, faults: Faults): Sql<LeaseRow[]> {
   return {
@@ -38,6 +38,9 @@ export function adopt(command: AdoptCommand, faults: Faults): Sql<LeaseRow[]> {
     *run(s) {
       const { instanceId, seat } = command;
       if (s.get(s.tables.instances, instanceId)?.lost !== false) return [];
+      const registered = yield* s.lock(s.tables.workers, seat.workerId);
+      const isLast = registered === null || registered.attachment === seat.attachment;
+      if (!isLast && !faults.has('late_hello_believed')) return [];
       const adoptable = adoptableBy(command);
       const found = s.all(s.tables.leases, adoptable).map((lease) => lease.id);
       const adopted: LeaseRow[] = [];

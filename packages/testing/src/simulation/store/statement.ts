@@ -122,11 +122,13 @@ export class Statement {
     this.#write(slot, row);
   }
 
-  /** ON CONFLICT DO UPDATE. */
-  *insertOr<R>(table: Table<R>, key: string, row: R, change: (row: R) => R): Task<void> {
+  /** ON CONFLICT DO UPDATE; gives the row as it stands then. */
+  *insertOr<R>(table: Table<R>, key: string, row: R, change: (row: R) => R): Task<R> {
     const slot = table.slot(key);
     yield* this.host.store.lock(this.tx, slot as Slot<unknown>);
-    this.#write(slot, slot.newest === null ? row : change(slot.newest));
+    const after = slot.newest === null ? row : change(slot.newest);
+    this.#write(slot, after);
+    return after;
   }
 
   #visible<R>(slot: Slot<R>): R | null {

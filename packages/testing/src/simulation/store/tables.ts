@@ -112,6 +112,8 @@ export interface WorkerRow {
   id: string;
   bootId: Uuid;
   attachment: Uuid;
+  /** Counts the attachments of this boot. */
+  attachNo: number;
 }
 
 export function createTables() {
