@@ -55,13 +55,20 @@ export function busSuite(name: string, openWorld: () => Promise<BusWorld>): void
     const heard = (member: Member, n: number) => expect.poll(() => member.hints.at(-1)?.n).toBe(n);
 
     it('brings a note to all others and not to its sender', async () => {
-      a().bus.publish({ sessions: [session(1)], pools: ['tool'], cancelled: [session(3)], text: { through: 7, sessions: [session(2)] } });
+      a().bus.publish({
+        sessions: [session(1)],
+        pools: ['tool'],
+        cancelled: [session(3)],
+        opened: ['llm:a'],
+        text: { through: 7, sessions: [session(2)] },
+      });
       const hint = {
         instanceId: instance(1),
         n: 1,
         sessions: [session(1)],
         pools: ['tool'],
         cancelled: [session(3)],
+        opened: ['llm:a'],
         text: { through: 7, sessions: [session(2)], partial: false },
       };
       await heard(b(), 1);

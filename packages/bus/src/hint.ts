@@ -8,6 +8,8 @@ export interface Note {
   pools?: readonly Pool[];
   /** Tokens of leases that a cancel took away from their holders. */
   cancelled?: readonly Uuid[];
+  /** Keys of the circuit breakers that opened. */
+  opened?: readonly string[];
   /** Open text was written for these sessions; `through` is the number of this instance's last row. */
   text?: { through: number; sessions: readonly Uuid[] };
 }
@@ -19,6 +21,7 @@ export interface Hint {
   sessions: readonly Uuid[];
   pools: readonly Pool[];
   cancelled: readonly Uuid[];
+  opened: readonly string[];
   text: TextHint | null;
 }
 
@@ -40,6 +43,7 @@ export class PendingNotes {
   #sessions = new Set<Uuid>();
   #pools = new Set<Pool>();
   #cancelled = new Set<Uuid>();
+  #opened = new Set<string>();
   #textSessions = new Set<Uuid>();
   #through = 0;
   #waiting = false;
@@ -54,6 +58,7 @@ export class PendingNotes {
     for (const id of note.sessions ?? []) this.#sessions.add(id);
     for (const pool of note.pools ?? []) this.#pools.add(pool);
     for (const token of note.cancelled ?? []) this.#cancelled.add(token);
+    for (const key of note.opened ?? []) this.#opened.add(key);
     if (note.text === undefined) return;
     for (const id of note.text.sessions) this.#textSessions.add(id);
     this.#through = Math.max(this.#through, note.text.through);
@@ -65,17 +70,20 @@ export class PendingNotes {
     const cancelled = [...this.#cancelled];
     const textSessions = [...this.#textSessions];
     const pools = [...this.#pools];
+    const opened = [...this.#opened];
     const text = { through: this.#through, sessions: textSessions, partial: false };
     this.#sessions = new Set();
     this.#pools = new Set();
     this.#cancelled = new Set();
+    this.#opened = new Set();
     this.#textSessions = new Set();
     this.#waiting = false;
-    if (sessions.length + cancelled.length + textSessions.length <= maxIds) {
-      return [{ sessions, pools, cancelled, text: textSessions.length === 0 ? null : text }];
+    if (sessions.length + cancelled.length + 2 * opened.length + textSessions.length <= maxIds) {
+      return [{ sessions, pools, cancelled, opened, text: textSessions.length === 0 ? null : text }];
     }
     return [
       { ...EMPTY, pools },
+      ...chunks(opened, Math.ceil(maxIds / 2)).map((part) => ({ ...EMPTY, opened: part })),
       ...chunks(sessions, maxIds).map((part) => ({ ...EMPTY, sessions: part })),
       ...chunks(cancelled, maxIds).map((part) => ({ ...EMPTY, cancelled: part })),
       ...chunks(textSessions, maxIds).map((part, index, all) => {
@@ -85,7 +93,7 @@ export class PendingNotes {
   }
 }
 
-const EMPTY: HintBody = { sessions: [], pools: [], cancelled: [], text: null };
+const EMPTY: HintBody = { sessions: [], pools: [], cancelled: [], opened: [], text: null };
 
 function chunks<T>(values: readonly T[], size: number): T[][] {
   const parts: T[][] = [];

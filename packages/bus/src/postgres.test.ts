@@ -12,10 +12,11 @@ it('gives back the hint that was encoded', () => {
     sessions: [id(2), id(3)],
     pools: ['reason', 'tool'],
     cancelled: [id(4)],
+    opened: ['llm:a'],
     text: { through: 9, sessions: [id(2)], partial: true },
   };
   expect(decodeHint(encodeHint(hint))).toEqual(hint);
-  const bare: Hint = { instanceId: id(1), n: 6, sessions: [], pools: [], cancelled: [], text: null };
+  const bare: Hint = { instanceId: id(1), n: 6, sessions: [], pools: [], cancelled: [], opened: [], text: null };
   expect(decodeHint(encodeHint(bare))).toEqual(bare);
 });
 
@@ -27,6 +28,7 @@ it('keeps the fullest hint below the 8,000 bytes of a notification', () => {
     sessions: ids,
     pools: ['reason', 'tool'],
     cancelled: [],
+    opened: [],
     text: { through: Number.MAX_SAFE_INTEGER, sessions: [], partial: true },
   };
   expect(Buffer.byteLength(encodeHint(longest))).toBeLessThan(8_000);

@@ -36,6 +36,8 @@ interface WireHint {
   p?: string[];
   /** Tokens of cancelled leases. */
   c?: string[];
+  /** Keys of breakers that opened. */
+  o?: string[];
   /** Text: last row, sessions, 1 when more follows. */
   t?: [number, string[], 0 | 1];
 }
@@ -46,6 +48,7 @@ export function encodeHint(hint: Hint): string {
   if (hint.sessions.length > 0) wire.s = hint.sessions.map(shortId);
   if (hint.pools.length > 0) wire.p = [...hint.pools];
   if (hint.cancelled.length > 0) wire.c = hint.cancelled.map(shortId);
+  if (hint.opened.length > 0) wire.o = [...hint.opened];
   if (hint.text !== null) wire.t = [hint.text.through, hint.text.sessions.map(shortId), hint.text.partial ? 1 : 0];
   return JSON.stringify(wire);
 }
@@ -66,6 +69,7 @@ export function decodeHint(payload: string): Hint | null {
     sessions: strings(wire.s).map(longId),
     pools: strings(wire.p).filter((pool): pool is Pool => POOLS.includes(pool as Pool)),
     cancelled: strings(wire.c).map(longId),
+    opened: strings(wire.o),
     text: typeof through === 'number' ? { through, sessions: strings(sessions).map(longId), partial: partial === 1 } : null,
   };
 }

@@ -44,6 +44,9 @@ export interface ReadyHints {
   /** Leases that other instances hold are gone (a cancel): their holders should hear of it. */
   announceCancelled(tokens: readonly Uuid[]): void;
   onCancelled(listener: (tokens: readonly Uuid[]) => void): () => void;
+  /** These circuit breakers have opened: what their calls need not find out by failing. */
+  announceOpened(keys: readonly string[]): void;
+  onOpened(listener: (keys: readonly string[]) => void): () => void;
 }
 
 /** The other instances, as the beat loop sees them. */

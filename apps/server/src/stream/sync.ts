@@ -26,6 +26,7 @@ export class Sync {
   readonly #deps: SyncDeps;
   readonly #ready = new Set<(pools: readonly Pool[]) => void>();
   readonly #cancelled = new Set<(tokens: readonly Uuid[]) => void>();
+  readonly #opened = new Set<(keys: readonly string[]) => void>();
   readonly #stops: (() => void)[] = [];
   #stopCompare: () => void = () => undefined;
   #resyncing = false;
@@ -44,6 +45,7 @@ export class Sync {
         if (hint.text !== null) relay.hinted(hint.instanceId, hint.text);
         if (hint.pools.length > 0) for (const listener of this.#ready) listener(hint.pools);
         if (hint.cancelled.length > 0) for (const listener of this.#cancelled) listener(hint.cancelled);
+        if (hint.opened.length > 0) for (const listener of this.#opened) listener(hint.opened);
       }),
       bus.onMissed(() => this.#resync()),
       peers.onResync(() => {
@@ -74,6 +76,10 @@ export class Sync {
         if (!peers.alone()) bus.publish({ cancelled: tokens });
       },
       onCancelled: (listener) => subscribe(this.#cancelled, listener),
+      announceOpened: (keys) => {
+        if (!peers.alone()) bus.publish({ opened: keys });
+      },
+      onOpened: (listener) => subscribe(this.#opened, listener),
     };
   }
 

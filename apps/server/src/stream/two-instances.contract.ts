@@ -312,12 +312,14 @@ describe('hints of tasks', () => {
     const heard: string[] = [];
     b.streams.readyHints.onReady((pools: readonly Pool[]) => void heard.push(pools.join()));
     b.streams.readyHints.onCancelled((tokens) => void heard.push(...tokens));
+    b.streams.readyHints.onOpened((keys) => void heard.push(...keys));
     a.streams.readyHints.announce(['tool']);
     meet();
     await expect.poll(() => heard.includes('reason,tool')).toBe(true); // a first meeting: look once
     a.streams.readyHints.announce(['tool']);
     a.streams.readyHints.announceCancelled([sessionId]);
-    await expect.poll(() => heard.filter((what) => what !== 'reason,tool')).toEqual(['tool', sessionId]);
+    a.streams.readyHints.announceOpened(['llm:a']);
+    await expect.poll(() => heard.filter((what) => what !== 'reason,tool')).toEqual(['tool', sessionId, 'llm:a']);
     expect(a.peers.hintNumber).toBe(2);
   });
 });

@@ -72,6 +72,18 @@ describe('the failure of a call', () => {
 });
 
 describe('an open circuit', () => {
+  test('is known to the other instances at once, before their next beat', async () => {
+    const other = await fixture.another();
+    for (let n = 0; n < 20; n++) other.faults.refuse('instance_beat');
+    await openCircuit();
+    worker.vanish();
+    const elsewhere = new HandWorker(other);
+    await elsewhere.take('welcome');
+    await post();
+    await untilParked(1);
+    elsewhere.vanish();
+  });
+
   test('lets one call through after its pause, a second one when that succeeded, and then everybody', async () => {
     await openCircuit();
     const sessions = [await post(), await post(), await post()];

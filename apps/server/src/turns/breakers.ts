@@ -11,10 +11,18 @@ export type CallAdmission = { admitted: true; watched: boolean } | { admitted: f
  */
 export class Breakers {
   readonly #db: Database;
+  readonly #announce: (key: string) => void;
   #troubled: ReadonlySet<string> = new Set();
 
-  constructor(db: Database) {
+  /** `announce` tells the other instances of a circuit that has opened. */
+  constructor(db: Database, announce: (key: string) => void) {
     this.#db = db;
+    this.#announce = announce;
+  }
+
+  /** Circuits that another instance has found open; closed ones are told by the beat. */
+  opened(keys: readonly string[]): void {
+    this.#troubled = new Set([...this.#troubled, ...keys]);
   }
 
   /** What the last beat saw. */
@@ -35,13 +43,15 @@ export class Breakers {
   /** Counts the end of a call. A success in closed state writes nothing. */
   async record(key: string, call: { token: Uuid; success: boolean; watched: boolean }): Promise<void> {
     if (call.success && !call.watched) return;
-    const state = await withBreaker(this.#db, key, (breaker, nowMs) => {
+    const { state, opened } = await withBreaker(this.#db, key, (breaker, nowMs) => {
       const next = record(breaker, { token: call.token, success: call.success, nowMs });
-      return { next, answer: (next ?? breaker).state };
+      const { state } = next ?? breaker;
+      return { next, answer: { state, opened: state === 'open' && breaker.state !== 'open' } };
     });
     const keys = new Set(this.#troubled);
     if (state === 'closed') keys.delete(key);
     else keys.add(key);
     this.#troubled = keys;
+    if (opened) this.#announce(key);
   }
 }

@@ -111,7 +111,7 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
     tallies,
     hints: readyHints,
     dispatcher,
-    breakers: new Breakers(deps.db),
+    breakers: new Breakers(deps.db, (key) => readyHints.announceOpened([key])),
     instanceId: () => instance.instanceId,
     alone: () => instance.alone(),
     decides: (version) => versions.includes(version),
@@ -125,6 +125,7 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
   const gateway = new Gateway(ctx, delivery);
   const reconciler = new Reconciler(ctx, gateway);
   readyHints.onReady((pools) => dispatcher.poke(pools));
+  readyHints.onOpened((keys) => ctx.breakers.opened(keys));
   readyHints.onCancelled((tokens) => {
     for (const token of tokens) cancelLease(ctx, { token });
   });

@@ -45,10 +45,10 @@ type Listener<T> = (value: readonly T[]) => void;
 
 /** Wake-ups between the engines of one fixture, each told of what the others announce. */
 class Hints {
-  readonly #members = new Set<{ ready: Set<Listener<Pool>>; cancelled: Set<Listener<Uuid>> }>();
+  readonly #members = new Set<{ ready: Set<Listener<Pool>>; cancelled: Set<Listener<Uuid>>; opened: Set<Listener<string>> }>();
 
   join(): ReadyHints {
-    const own = { ready: new Set<Listener<Pool>>(), cancelled: new Set<Listener<Uuid>>() };
+    const own = { ready: new Set<Listener<Pool>>(), cancelled: new Set<Listener<Uuid>>(), opened: new Set<Listener<string>>() };
     this.#members.add(own);
     const others = () => [...this.#members].filter((member) => member !== own);
     return {
@@ -61,6 +61,11 @@ class Hints {
       onCancelled: (listener) => {
         own.cancelled.add(listener);
         return () => void own.cancelled.delete(listener);
+      },
+      announceOpened: (keys) => others().forEach((member) => member.opened.forEach((listener) => listener(keys))),
+      onOpened: (listener) => {
+        own.opened.add(listener);
+        return () => void own.opened.delete(listener);
       },
     };
   }
