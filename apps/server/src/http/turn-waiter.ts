@@ -17,5 +17,8 @@ export function waitThroughStreams(streams: Pick<Streams, 'openTurnWait'>): Turn
 function outcomeOf(end: TurnEnd | null): TurnOutcome {
   if (end === null) return { status: 'running' };
   if (end.status === 'completed') return { status: 'completed' };
-  return { status: 'failed', error: { code: end.type.replace('.', '_'), message: end.error ?? `The turn ended with ${end.type}.` } };
+  return {
+    status: 'failed',
+    error: { code: end.errorCode ?? end.type.replace('.', '_'), message: end.error ?? `The turn ended with ${end.type}.` },
+  };
 }

@@ -132,6 +132,8 @@ export interface TurnEnd {
   /** What the agent said after the message, oldest first. */
   messages: Message[];
   error?: string;
+  /** The stable code of a failed turn. */
+  errorCode?: string;
 }
 
 /** A place held for waiting; `close` gives it up. */

@@ -58,9 +58,15 @@ it('gives what the agent said and how the turn ended', async () => {
 
 it('gives it also when the turn was over before, however long it was', async () => {
   for (let n = 0; n < 300; n++) await instance.commit(sessionId, { type: 'tool.progress' });
-  await instance.commit(sessionId, { type: 'turn.failed', data: { error: 'out of luck' } });
+  await instance.commit(sessionId, { type: 'turn.failed', data: { error: 'out of luck', error_code: 'processing_error' } });
   await instance.commit(sessionId, { type: 'input.message' }, { type: 'turn.completed' });
-  expect(await wait()).toMatchObject({ status: 'failed', type: 'turn.failed', error: 'out of luck', messages: [] });
+  expect(await wait()).toMatchObject({
+    status: 'failed',
+    type: 'turn.failed',
+    error: 'out of luck',
+    errorCode: 'processing_error',
+    messages: [],
+  });
 });
 
 it('gives null when the time is up or the caller has gone', async () => {

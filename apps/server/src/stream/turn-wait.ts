@@ -103,7 +103,7 @@ class WaitingWatcher implements Watcher {
 }
 
 function endOf(event: DurableEvent, messages: Message[]): TurnEnd {
-  const { error, reason } = event.data;
+  const { error, error_code: code, reason } = event.data;
   const text = error ?? reason;
   return {
     status: event.type === 'turn.completed' ? 'completed' : 'failed',
@@ -111,5 +111,6 @@ function endOf(event: DurableEvent, messages: Message[]): TurnEnd {
     turnId: event.context.turn_id ?? '',
     messages,
     ...(typeof text === 'string' ? { error: text } : {}),
+    ...(typeof code === 'string' ? { errorCode: code } : {}),
   };
 }
