@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { testApp } from './testing/test-app.ts';
+import type { TestApp } from './testing/test-app.ts';
+
+/** Every address with an id in it, as the API document lists them. */
+
+const HEX = 'f'.repeat(32);
+const PREFIXES: Readonly<Record<string, string>> = {
+  agents: 'agent',
+  harnesses: 'harness',
+  sessions: 'session',
+  turns: 'turn',
+  providers: 'provider',
+  models: 'model',
+  orgs: 'org',
+};
+/** What a request needs besides the id to be a good one. */
+const BODIES: Readonly<Record<string, object>> = {
+  putAgent: { name: 'new', system_prompt: 'x' },
+  createMessage: { message: { content: [{ type: 'text', text: 'x' }] } },
+  submitToolResults: { tool_results: [{ tool_call_id: 'x' }] },
+  createModel: { model_id: 'new', display_name: 'x' },
+};
+/** Makes what is not there; and a capability is found by a slug that can be any text. */
+const NOT_MISSING = new Set(['putAgent', 'getCapability']);
+
+let app: TestApp;
+let operations: { method: string; path: string; name: string }[];
+
+beforeAll(async () => {
+  app = await testApp();
+  const document = (await (await fetch(`${app.url}/api-doc/openapi.json`)).json()) as {
+    paths: Record<string, Record<string, { operationId: string }>>;
+  };
+  operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods)
+      .filter(([, { operationId }]) => path.includes('{') && !NOT_MISSING.has(operationId))
+      .map(([method, { operationId: name }]) => ({ method: method.toUpperCase(), path, name })),
+  );
+});
+afterAll(() => app.close());
+
+/** The path with the id that `idOf` makes for each of its parts. */
+function withIds(path: string, idOf: (prefix: string) => string): string {
+  const parts = path.split('/');
+  return parts.map((part, index) => (part.startsWith('{') ? idOf(PREFIXES[parts[index - 1] as string] as string) : part)).join('/');
+}
+
+/** What every operation answers when its ids are made by `idOf`. */
+async function answersTo(idOf: (prefix: string) => string): Promise<Record<string, unknown[]>> {
+  const answers: Record<string, unknown[]> = {};
+  for (const { method, path, name } of operations) {
+    const { status, json } = await app.call(method, withIds(path, idOf), BODIES[name]);
+    answers[`${method} ${path}`] = [status, json?.['code']];
+  }
+  return answers;
+}
+
+test.each<[string, (prefix: string) => string, unknown[]]>([
+  ['of nobody', (prefix) => `${prefix}_${HEX}`, [404, 'not_found']],
+  ['of another kind', (prefix) => `${prefix === 'agent' ? 'session' : 'agent'}_${HEX}`, [400, 'malformed_id']],
+  ['that is too short', (prefix) => `${prefix}_${HEX.slice(1)}`, [400, 'malformed_id']],
+  ['in capitals', (prefix) => `${prefix}_${HEX.toUpperCase()}`, [400, 'malformed_id']],
+  ['that is a bare UUID in capitals', () => '01933B5A-0000-7000-8000-000000000001', [400, 'malformed_id']],
+  ['that goes elsewhere', () => '..%2F..%2Fsecret', [400, 'malformed_id']],
+])('an id %s gets the same answer at every address, and changes nothing', async (_name, idOf, answer) => {
+  const before = await app.rowCounts();
+  const answers = await answersTo(idOf);
+  expect(Object.keys(answers).length).toBeGreaterThan(35);
+  expect(answers).toEqual(Object.fromEntries(Object.keys(answers).map((operation) => [operation, answer])));
+  expect(await app.rowCounts()).toEqual(before);
+});
