@@ -96,4 +96,8 @@ test('the document has the routes of the streams too', async () => {
   const document = (await (await fetch(`${server.url}/api-doc/openapi.json`)).json()) as Wire;
   const paths = Object.keys(document['paths'] as object);
   expect(paths).toEqual(expect.arrayContaining(['/v1/sessions/{id}/events', '/v1/sessions/{id}/sse', '/v1/sessions/{id}/messages']));
+  const parameters = rowsOf(document['paths']?.['/v1/sessions/{id}/events']?.['get']?.['parameters']);
+  expect(parameters.find((parameter) => textOf(parameter['name']) === 'limit')).toMatchObject({
+    schema: { type: 'integer', minimum: 1, maximum: 1_000 },
+  });
 });

@@ -1,4 +1,4 @@
-import { idParam } from '@everruns/contract';
+import { idParam, MAX_SEQUENCE } from '@everruns/contract';
 import { z } from 'zod';
 
 /** How the routes of the log are described in the API document. They read their queries themselves (`stream-query.ts`). */
@@ -9,7 +9,7 @@ const TypeQuery = {
   exclude: many.describe('Then leave out events of these types; repeat the key, at most 64 values'),
 };
 const Flag = z.enum(['true', 'false']).optional();
-const Sequence = z.string().regex(/^\d+$/).optional();
+const Sequence = z.int().min(0).max(MAX_SEQUENCE).optional();
 const SinceId = z.string().optional().describe('Events after this one: the id of any event that was seen, durable or ephemeral');
 
 export const SessionPath = z.object({ id: idParam('session') });
@@ -26,9 +26,9 @@ export const ListQuery = z.object({
   since_id: SinceId,
   after_sequence: Sequence.describe('Newer events, exclusive; with a limit the first ones'),
   before_sequence: Sequence.describe('Older events, exclusive; needs a limit, and the page begins with a turn'),
-  limit: z.string().regex(/^\d+$/).optional().describe('1 to 1000: the last events, still oldest first'),
+  limit: z.int().min(1).max(1_000).optional().describe('1 to 1000: the last events, still oldest first'),
   around: z.string().optional().describe('Id of the event in the middle'),
-  window: z.string().regex(/^\d+$/).optional().describe('Events on each side of `around`, 1 to 500; default 50'),
+  window: z.int().min(1).max(500).optional().describe('Events on each side of `around`, 1 to 500; default 50'),
   from_ts: z.string().optional(),
   to_ts: z.string().optional(),
   turn_id: z.string().optional(),
