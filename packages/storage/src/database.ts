@@ -35,7 +35,8 @@ export interface Database extends Queryable {
 
 /** A connection that has not answered for so long leads nowhere: it is cut, and what was asked on it counts as a lost reply. */
 const SILENT_AFTER_MS = 30_000;
-const SETTINGS = '-c plan_cache_mode=force_generic_plan -c idle_in_transaction_session_timeout=10000';
+/** Generic plans are costed for more rows than there are: the server would compile them to machine code for milliseconds, in vain. */
+const SETTINGS = '-c plan_cache_mode=force_generic_plan -c jit=off -c idle_in_transaction_session_timeout=10000';
 
 const types = new pg.TypeOverrides();
 types.setTypeParser(pg.types.builtins.INT8, Number);

@@ -21,6 +21,8 @@ afterEach(() => worker.vanish());
 afterAll(() => fixture.close());
 
 const DONE: ToolOutcome = { kind: 'tool', status: 'success', result: 1, duration_ms: 1, events: [] };
+/** With a seat or without, as it happens. */
+const ACCEPT = ['accept_message', 'accept_message_seated'];
 const KEY = '6f1f9d3e-6a7a-4d51-9b5e-0a8f5a1f8c1';
 const { turns, faults } = { turns: () => fixture.engine.turns, faults: () => fixture.engine.faults };
 const types = async (): Promise<string[]> => (await fixture.log(sessionId)).map((event) => event.type);
@@ -42,7 +44,7 @@ async function waiting(): Promise<void> {
 
 describe('a message', () => {
   test('that starts a turn', async () => {
-    faults().loseReply('accept_message_seated');
+    faults().loseReply(ACCEPT);
     expect(await turns().postMessage(SCOPE, { sessionId, ...said('Hi') })).toMatchObject({ delivery: 'started', sequence: 1 });
     await idle();
     expect([await count('input.message'), await count('turn.started')]).toEqual([1, 1]);
@@ -51,7 +53,7 @@ describe('a message', () => {
   test('that steers one', async () => {
     await turns().postMessage(SCOPE, { sessionId, ...said('Hi') });
     const first = await worker.reason();
-    faults().loseReply('accept_message_seated');
+    faults().loseReply(ACCEPT);
     expect(await turns().postMessage(SCOPE, { sessionId, ...said('More') })).toMatchObject({ delivery: 'steered' });
     await worker.complete(first.task, answer(first.input));
     await idle();
@@ -61,7 +63,7 @@ describe('a message', () => {
   test('that starts a turn, while no worker has a seat', async () => {
     worker.vanish();
     await worker.ended;
-    faults().loseReply('accept_message');
+    faults().loseReply(ACCEPT);
     expect(await turns().postMessage(SCOPE, { sessionId, ...said('Hi') })).toMatchObject({ delivery: 'started', sequence: 1 });
     worker = new HandWorker(fixture.engine);
     await idle();
@@ -71,7 +73,7 @@ describe('a message', () => {
   test('that still waits for the head when its connection breaks: the repetition meets it', async () => {
     const text = 'select 1 from session_heads where session_id = $1 for update';
     const holder = await openTransaction(fixture.db, (tx) => tx.run({ name: 'test_lock', text }, [sessionId]));
-    const broken = faults().breakDuring('accept_message_seated');
+    const broken = faults().breakDuring(ACCEPT);
     const posting = turns().postMessage(SCOPE, { sessionId, ...said('Hi') });
     await untilBlocked(fixture.db, 2);
     await holder.commit();

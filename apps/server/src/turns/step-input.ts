@@ -20,14 +20,12 @@ export class SessionGoneError extends Error {
 
 export async function reasonInput(record: TaskRecord, deps: InputDeps): Promise<ReasonInput> {
   const state = record.state as TurnState;
-  const prompt = await readPrompt(deps.db, record.sessionId);
+  const at = { orgId: record.orgId, sessionId: record.sessionId };
+  // Both at once: few messages name a model of their own.
+  const [prompt, usual] = await Promise.all([readPrompt(deps.db, record.sessionId), loadTurnConfig(deps.db, at)]);
   const controls = prompt.messages.findLast((message) => message.role === 'user')?.controls ?? {};
   const modelId = controls.model_id === undefined ? null : fromPublicId('model', controls.model_id);
-  const config = await loadTurnConfig(deps.db, {
-    orgId: record.orgId,
-    sessionId: record.sessionId,
-    ...(modelId === null ? {} : { modelId }),
-  });
+  const config = modelId === null ? usual : await loadTurnConfig(deps.db, { ...at, modelId });
   if (config === null) throw new SessionGoneError(`Session ${record.sessionId} is gone.`);
   const locale = controls.locale ?? config.locale;
   return {

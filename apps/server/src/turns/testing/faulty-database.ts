@@ -2,6 +2,8 @@ import { ConnectionError } from '@everruns/storage';
 import type { Database, Queryable, Row, Statement } from '@everruns/storage';
 
 type Fault = (run: () => Promise<unknown>) => Promise<unknown>;
+/** One statement, or several of which the first that comes is meant. */
+type Names = string | readonly string[];
 
 /**
  * A real database whose connection fails on purpose: before a statement is sent, after it has taken effect, or for a while. Statements are
@@ -12,7 +14,7 @@ export class FaultyDatabase implements Database {
   /** Nothing gets through, in either direction. */
   away = false;
   readonly #inner: Database;
-  readonly #faults = new Map<string, Fault[]>();
+  readonly #faults: { names: readonly string[]; fault: Fault }[] = [];
 
   constructor(inner: Database) {
     this.#inner = inner;
@@ -20,17 +22,17 @@ export class FaultyDatabase implements Database {
   }
 
   /** The next such statement takes effect, but its reply is lost. */
-  loseReply(name: string): void {
-    this.#add(name, async (run) => {
+  loseReply(names: Names): void {
+    this.#add(names, async (run) => {
       await run();
       throw new ConnectionError('the reply was lost');
     });
   }
 
   /** The connection breaks while the next such statement runs: it goes on unheard, and may take effect at any time. `ended` settles when it has. */
-  breakDuring(name: string): { ended: Promise<unknown> } {
+  breakDuring(names: Names): { ended: Promise<unknown> } {
     const ended = Promise.withResolvers<unknown>();
-    this.#add(name, (run) => {
+    this.#add(names, (run) => {
       ended.resolve(run().catch(() => undefined));
       return Promise.reject(new ConnectionError('the connection broke'));
     });
@@ -38,46 +40,46 @@ export class FaultyDatabase implements Database {
   }
 
   /** The next such statement is answered with this error, without effect. */
-  refuse(name: string, error: Error = new ConnectionError('no connection')): void {
-    this.#add(name, () => Promise.reject(error));
+  refuse(names: Names, error: Error = new ConnectionError('no connection')): void {
+    this.#add(names, () => Promise.reject(error));
   }
 
   /** The next such statement waits before it is sent. */
-  hold(name: string): { reached: Promise<void>; release(): void } {
-    return this.#hold(name, async (run, wait) => {
+  hold(names: Names): { reached: Promise<void>; release(): void } {
+    return this.#hold(names, async (run, wait) => {
       await wait();
       return run();
     });
   }
 
   /** The reply to the next such statement, which takes effect at once, is late. */
-  holdReply(name: string): { reached: Promise<void>; release(): void } {
-    return this.#hold(name, async (run, wait) => {
+  holdReply(names: Names): { reached: Promise<void>; release(): void } {
+    return this.#hold(names, async (run, wait) => {
       const result = await run();
       await wait();
       return result;
     });
   }
 
-  #hold(name: string, fault: (run: () => Promise<unknown>, wait: () => Promise<void>) => Promise<unknown>) {
+  #hold(names: Names, fault: (run: () => Promise<unknown>, wait: () => Promise<void>) => Promise<unknown>) {
     const reached = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
     const wait = (): Promise<void> => {
       reached.resolve();
       return released.promise;
     };
-    this.#add(name, (run) => fault(run, wait));
+    this.#add(names, (run) => fault(run, wait));
     return { reached: reached.promise, release: () => released.resolve() };
   }
 
-  #add(name: string, fault: Fault): void {
-    this.#faults.set(name, [...(this.#faults.get(name) ?? []), fault]);
+  #add(names: Names, fault: Fault): void {
+    this.#faults.push({ names: typeof names === 'string' ? [names] : names, fault });
   }
 
   async #through<T>(name: string, run: () => Promise<T>): Promise<T> {
     if (this.away) throw new ConnectionError('the database is away');
-    const fault = this.#faults.get(name)?.shift();
-    return fault === undefined ? run() : ((await fault(run)) as T);
+    const at = this.#faults.findIndex(({ names }) => names.includes(name));
+    return at < 0 ? run() : ((await this.#faults.splice(at, 1)[0]?.fault(run)) as T);
   }
 
   run<R extends Row = Row>(statement: Statement, values?: readonly unknown[]): Promise<R[]> {
