@@ -176,12 +176,13 @@ describe('a hello that is delivered late, after its worker has attached anew,', 
   });
 
   test('of which the first half had come in time: takes nothing, and tells nobody that leases are lost', async () => {
-    const worker = await attached();
+    const patient = await fixture.another({ releaseAfterMs: 5_000 });
+    const worker = await attached(patient);
     const { task, input } = await reasoning(worker);
     worker.vanish();
     const other = await fixture.another();
-    const slow = engine.faults.hold('adopt_leases');
-    const late = attaching(engine, nextOf(worker, [task]));
+    const slow = patient.faults.hold('adopt_leases');
+    const late = attaching(patient, nextOf(worker, [task]));
     await slow.reached;
     const second = await attached(other, nextOf(worker, [task], 2));
     slow.release();
