@@ -330,6 +330,19 @@ describe('thinking that interrupts a message', () => {
     expect(frames(stream.accept(entry(7, 'reason.thinking.completed', { thinking: 'hm' })))).toEqual(['reason.thinking.completed']);
   });
 
+  it('is not told twice to who comes back from its end before the event that ends it, although that is a place in the message', () => {
+    const first = follower({ after: 6, open: thinkingAt(5), shown: { stream: 'output', offset: 2, tag: messageTag(MESSAGE, 1) } });
+    const [rest] = first.accept(entry(7, 'reason.thinking.completed', { thinking: 'hm' }));
+    const cursor = parseEventId(parseFrames([rest as Buffer])[0]?.data['id'] as string);
+    if (cursor?.kind !== 'ephemeral') throw new Error('A delta has an ephemeral id.');
+    expect(cursor).toMatchObject({ sequence: 6, stream: 'output', offset: 2 });
+    const shown = { stream: cursor.stream, offset: cursor.offset, tag: cursor.messageTag };
+    const second = follower({ after: 6, open: thinkingAt(5), shown });
+    expect(both('Hello', 'hm')(second)).toEqual([]);
+    expect(frames(second.accept(entry(7, 'reason.thinking.completed', { thinking: 'hm' })))).toEqual(['reason.thinking.completed']);
+    expect(both('Hello', '')(second)).toEqual(['2+llo']);
+  });
+
   it('ends with all of its text, as a place in the message, when the client has been here before and the message is not known here', () => {
     const stream = follower({ after: 6, open: thinkingAt(5) });
     const end = stream.accept(entry(7, 'reason.thinking.completed', { thinking: 'hm' }));

@@ -13,7 +13,7 @@ export interface FollowerOptions {
   after: number;
   open: OpenTexts;
   /** How much of one of them the client has, when its cursor says so. */
-  shown: { stream: TextStream; offset: number } | null;
+  shown: { stream: TextStream; offset: number; tag?: number } | null;
   /** The client has been here before: it may have been shown something of what is open. */
   resumed: boolean;
   /** Does the client want events of this type? */
@@ -100,9 +100,10 @@ export class Follower {
 
   #follow(live: LiveText | null, stream: 'output' | 'thinking'): Buffer | null {
     const followed = this.#texts[stream];
-    if (live === null || followed === null || live.startedSequence !== followed.startedSequence) return null;
+    if (live === null || followed === null || live.startedSequence !== followed.startedSequence || followed.offset === TOLD) return null;
     if (!this.#options.wants(DELTA_TYPES[stream]) || this.#owesOutput(followed)) return null;
     const interruption = stream === 'output' ? this.#interruption() : null;
+    if (interruption?.offset === TOLD) return null; // a place in the message would say that the thinking is still to come
     const to = Math.min(wholeCharacters(live.text), interruption?.outputOffset ?? Number.POSITIVE_INFINITY);
     // After an event in the middle of a text the client's cursor is that event's id, which knows no offset: an empty delta gives it one.
     // A place in the thinking that interrupts a message is a place in the message too.
@@ -146,8 +147,10 @@ export class Follower {
     const spec = this.#spec(followed, { stream, turnId: final.turnId, text: final.text, to, messageId, attempt: followed.attempt });
     followed.offset = to;
     // A place in this text would promise more of the message around it than the client has: then it is a place in the message.
-    const place = owesOutput ? ({ stream: 'output', offset: this.#texts.output?.offset ?? 0 } as const) : undefined;
-    return deltaFrame(spec, this.#options.date(), place);
+    const { output } = this.#texts;
+    if (!owesOutput || output === null) return deltaFrame(spec, this.#options.date());
+    const place = { stream: 'output', offset: output.offset } as const;
+    return deltaFrame({ ...spec, tag: afterThinking(outputTag(output)) }, this.#options.date(), place);
   }
 
   #spec(
@@ -203,9 +206,24 @@ export class Follower {
   }
 }
 
+/** Offset of thinking that the client has been told to its end, which only its completed event knows. */
+const TOLD = Number.MAX_SAFE_INTEGER;
+
+/** The tag of a place in a message with the thinking that interrupts it told already: another one than that of the mere place. */
+function afterThinking(tag: number): number {
+  return tag ^ 1;
+}
+
+function outputTag({ messageId, attempt }: Pick<OpenText, 'messageId' | 'attempt'>): number {
+  const id = messageId === null ? null : fromPublicId('message', messageId);
+  return id === null ? 0 : messageTag(id, attempt ?? 0);
+}
+
 /** How much of an open text the client has, by its cursor. */
 function shownOf(stream: 'output' | 'thinking', open: OpenTexts, shown: FollowerOptions['shown']): number {
   if (shown === null) return 0;
+  if (stream === 'thinking' && shown.stream === 'output' && open.output !== null && typeof open.thinking?.outputOffset === 'number')
+    return shown.tag === afterThinking(outputTag(open.output)) ? TOLD : 0;
   if (shown.stream === stream) return shown.offset;
   // A cursor in thinking that interrupts the message: what comes before it was served before it.
   return stream === 'output' && shown.stream === 'thinking' ? (open.thinking?.outputOffset ?? 0) : 0;

@@ -11,7 +11,7 @@ export interface StreamRequest {
   /** Nothing is replayed. */
   live: boolean;
   /** What the cursor says of the open text that it lies in. */
-  shown: { stream: TextStream; offset: number } | null;
+  shown: { stream: TextStream; offset: number; tag: number } | null;
   wants: (type: string) => boolean;
   accumulated: boolean;
   /** Name of the parameter that the cursor came in. */
@@ -40,6 +40,6 @@ export function parseStreamRequest(sessionId: Uuid, query: RawQuery, lastEventId
     return { ...common, after: null, shown: null, cursorField };
   }
   const cursor = cursorOf(id, cursorField, sessionId);
-  const shown = cursor.kind === 'ephemeral' ? { stream: cursor.stream, offset: cursor.offset } : null;
+  const shown = cursor.kind === 'ephemeral' ? { stream: cursor.stream, offset: cursor.offset, tag: cursor.messageTag } : null;
   return { ...common, after: cursor.sequence, shown, cursorField };
 }
