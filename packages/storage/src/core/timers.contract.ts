@@ -71,10 +71,10 @@ const state = () => beat(db, { id: player.instanceId, hintNo: 0 });
 
 describe('timers', () => {
   test('a task moves to the queue when it is due, not before', async () => {
-    const [task] = await delayed(1, { delayMs: 5_000 });
+    const [task] = await delayed(1, { delayMs: 60_000 });
     expect(await moveDueTasks(db, 10)).toEqual([]);
-    expect(await world.shifted(4_900, (later) => moveDueTasks(later, 10))).toEqual([]);
-    expect(await world.shifted(5_100, (later) => moveDueTasks(later, 10))).toEqual(['reason']);
+    expect(await world.shifted(30_000, (later) => moveDueTasks(later, 10))).toEqual([]);
+    expect(await world.shifted(60_000, (later) => moveDueTasks(later, 10))).toEqual(['reason']);
     expect(await readyIds()).toEqual([task]);
     expect(await scalar(db, 'select count(*)::int from timers')).toBe(0);
   });
@@ -96,17 +96,20 @@ describe('timers', () => {
 
   test('the beat tells what is due, and what will be before the next beat', async () => {
     expect(await state()).toMatchObject({ timersDue: false, nextTimerMs: null });
-    await delayed(1, { delayMs: 1_500 });
-    const soon = await state();
+    await delayed(1, { delayMs: 62_300 });
+    const beatAt = (shiftMs: number) => world.shifted(shiftMs, (at) => beat(at, { id: player.instanceId, hintNo: 0 }));
+    const soon = await world.shifted(60_000, async (later) => {
+      const found = await beat(later, { id: player.instanceId, hintNo: 0 });
+      return {
+        ...found,
+        leftMs: await scalar<number>(later, 'select extract(epoch from due_at - engine_now())::float * 1000 from timers'),
+      };
+    });
     expect(soon.timersDue).toBe(false);
-    expect(soon.nextTimerMs).toBeGreaterThan(1_000);
-    expect(soon.nextTimerMs).toBeLessThanOrEqual(1_500);
-    await world.shifted(2_000, async (later) => {
-      expect(await beat(later, { id: player.instanceId, hintNo: 0 })).toMatchObject({ timersDue: true, nextTimerMs: 0 });
-    });
-    await world.shifted(-5_000, async (earlier) => {
-      expect(await beat(earlier, { id: player.instanceId, hintNo: 0 })).toMatchObject({ timersDue: false, nextTimerMs: null });
-    });
+    expect(soon.nextTimerMs).toBeGreaterThanOrEqual(soon.leftMs);
+    expect(soon.nextTimerMs).toBeLessThanOrEqual(2_300);
+    expect(await beatAt(63_000)).toMatchObject({ timersDue: true, nextTimerMs: 0 });
+    expect(await beatAt(30_000)).toMatchObject({ timersDue: false, nextTimerMs: null });
   });
 
   test('a moved task of a turn that ended meanwhile is dropped by the claim', async () => {
@@ -251,14 +254,16 @@ describe('R14: circuit breakers', () => {
 describe('time-outs', () => {
   test('start-to-close: a lease past its deadline is found, earliest first', async () => {
     const { task } = await runningTurn(db, player);
-    await completeReason(db, player, task, [call('slow', { start_to_close_ms: 60_000 }), call('quick', { start_to_close_ms: 1_000 })]);
+    await completeReason(db, player, task, [call('slow', { start_to_close_ms: 60_000 }), call('quick', { start_to_close_ms: 20_000 })]);
     await claim(db, player, 'tool');
     expect(await overdueLeases(db, 10)).toEqual([]);
     expect((await state()).leasesOverdue).toBe(false);
     const overdueAt = (ms: number) => world.shifted(ms, (later) => overdueLeases(later, 10));
-    expect((await overdueAt(2_000)).map((lease) => lease.callId)).toEqual(['quick']);
+    expect((await overdueAt(21_000)).map((lease) => lease.callId)).toEqual(['quick']);
     expect((await overdueAt(61_000)).map((lease) => lease.callId)).toEqual(['quick', 'slow']);
-    await world.shifted(2_000, async (later) => expect((await beat(later, { id: player.instanceId, hintNo: 0 })).leasesOverdue).toBe(true));
+    await world.shifted(21_000, async (later) =>
+      expect((await beat(later, { id: player.instanceId, hintNo: 0 })).leasesOverdue).toBe(true),
+    );
   });
 
   test('the default of a model step is an hour, of a tool call five minutes', async () => {
@@ -280,14 +285,14 @@ describe('time-outs', () => {
     );
     const [limited, unlimited] = decision.plan.tasks;
     if (limited === undefined || unlimited === undefined) throw new Error('Two tasks were expected.');
-    const options = { ...limited.payload.options, scheduleToStartMs: 2_000 };
+    const options = { ...limited.payload.options, scheduleToStartMs: 20_000 };
     const tasks = [{ ...limited, payload: { ...limited.payload, options } }, unlimited];
     await completeStep(db, { ...task, seen: 1, plan: { ...decision.plan, tasks } });
     expect(await overdueReady(db, 10)).toEqual([]);
     expect((await state()).readyOverdue).toBe(false);
-    const overdue = await world.shifted(3_000, (later) => overdueReady(later, 10));
+    const overdue = await world.shifted(21_000, (later) => overdueReady(later, 10));
     expect(overdue).toMatchObject([{ taskId: limited.id, callId: 'a', pool: 'tool' }]);
-    await world.shifted(3_000, async (later) => expect((await beat(later, { id: player.instanceId, hintNo: 0 })).readyOverdue).toBe(true));
+    await world.shifted(21_000, async (later) => expect((await beat(later, { id: player.instanceId, hintNo: 0 })).readyOverdue).toBe(true));
     expect(await takeReady(db, limited.id)).toBe(true);
     expect(await takeReady(db, limited.id)).toBe(false);
     expect((await claim(db, player, 'tool')).map((claimed) => claimed.callId)).toEqual(['b']);
