@@ -111,12 +111,20 @@ async function configureModel(api: Api, port: number): Promise<string> {
 class QueueWatch {
   readonly #cluster: Cluster;
   #client: pg.Client | null = null;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
   }
 
-  async claimable(): Promise<boolean> {
+  /** One look after the other, also when two servers claim at once. */
+  claimable(): Promise<boolean> {
+    const look = this.#last.then(() => this.#look());
+    this.#last = look;
+    return look;
+  }
+
+  async #look(): Promise<boolean> {
     for (let attempt = 1; attempt <= 20; attempt++) {
       try {
         const client = await this.#connect();
