@@ -192,10 +192,11 @@ describe('a hello that is delivered late, after its worker has attached anew,', 
 
   test('is not one of an earlier boot: the later boot has the higher right, whatever its number', async () => {
     const worker = await attached();
-    const { task } = await reasoning(worker);
+    const { task, input } = await reasoning(worker);
     const reborn = await attached(engine, { workerId: worker.workerId, attachNo: 1 });
     const next = await reborn.reason();
-    expect([next.task.workflowId, next.input.attempt]).toEqual([task.workflowId, 2]);
+    expect(next.task.workflowId).toBe(task.workflowId);
+    expect(next.input.attempt).toBeGreaterThan(input.attempt);
   });
 });
 
