@@ -13,6 +13,7 @@ const SEEN_AS: [Fault, RegExp][] = [
   ['revision_unchecked', /is not the fold of its history/],
   ['sequence_by_max', /events .* is there already|follows/],
   ['steering_unchecked', /has seen \d+ of input \d+/],
+  ['breaker_unlocked', /has a second probe/],
   ['wakeup_forgotten', /nothing moves/],
   ['strays_forgotten', /nothing moves/],
   ['unstarted_in_two_steps', /has tasks \[\], not/],

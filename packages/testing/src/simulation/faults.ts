@@ -23,6 +23,8 @@ export const STATEMENT_FAULTS = [
   'steering_unchecked',
   /** Adoption locks several leases at once, in any order. */
   'adopt_in_any_order',
+  /** A circuit breaker is decided about without a lock on its row. */
+  'breaker_unlocked',
   /** A decision under the head reads the leases without locking them, although they may be given back without a head. */
   'leases_read_unlocked',
 ] as const;

@@ -5,7 +5,7 @@ import { coverageTable, survey } from './survey.ts';
 
 /** A sample; `npm run simulate` runs 10,000 and more. Decisions that only few schedules reach are left to it. */
 const SAMPLE = 300;
-const RARE = new Set(['reasoning: sealed', 'acting: sealed']);
+const RARE = new Set(['reasoning: sealed', 'acting: sealed', 'reasoning: given up, but input came in']);
 
 describe('the engine in a sample of schedules', () => {
   it('keeps every rule, and takes every decision that is not rare', () => {
@@ -35,6 +35,7 @@ describe('the engine in a sample of schedules', () => {
       'process stopped',
       'stray leases',
       'task failed',
+      'task parked',
       'task given back',
       'turn cancelled',
       'unstarted: requeue',
@@ -51,7 +52,7 @@ describe('a seed', () => {
   it('gives the same run again, line by line', () => {
     for (const seed of [3, 17, 92]) {
       const first = simulate({ seed, trace: true });
-      expect(first.trace.length).toBeGreaterThan(50);
+      expect(first.trace.length).toBeGreaterThan(20);
       expect(simulate({ seed, trace: true })).toEqual(first);
     }
   });

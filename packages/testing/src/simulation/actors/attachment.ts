@@ -15,10 +15,12 @@ export interface TaskRecord {
   queue: (() => Task<void>)[];
   /** Messages that are in the queue or being handled. */
   queued: number;
+  /** Key of the circuit breaker that admitted this call, when it is not simply closed. */
+  breaker: string | null;
 }
 
 export function taskRecord(known: Pick<TaskRecord, 'lease' | 'state' | 'revision'>): TaskRecord {
-  return { ...known, queue: [], queued: 0 };
+  return { ...known, queue: [], queued: 0, breaker: null };
 }
 
 /** One stream of one worker: its seats and its leases. */

@@ -23,6 +23,8 @@ export interface Weather {
   longWork: number;
   /** Chance that what a client does next is a cancel. */
   cancel: number;
+  /** For how long, from the start, the model's provider is down. */
+  outageMs: number;
   /** How long a task may wait for a worker; null: for ever. */
   scheduleToStartMs: number | null;
 }
@@ -40,6 +42,7 @@ export function weatherOf(random: Random): Weather {
     slowness: random.pick([1, 1, 5, 25]),
     longWork: random.pick([0.03, 0.1, 0.5]),
     cancel: random.pick([0.05, 0.2, 0.4]),
+    outageMs: some(0.12, random.pick([1_000, 10_000, 40_000])),
     scheduleToStartMs: random.chance(0.25) ? 1_500 : null,
   };
 }
@@ -62,6 +65,10 @@ export class Chaos {
 
   breaksLink(): boolean {
     return this.active && this.#random.chance(this.weather.linkBreak);
+  }
+
+  outage(nowMs: number): boolean {
+    return this.active && nowMs < this.weather.outageMs;
   }
 
   breaksHello(): boolean {

@@ -1,5 +1,5 @@
 import type { PlannedCall, ReasonOutcome, TaskFailure, ToolOutcome } from '@everruns/contract';
-import { decideReason, decideTool, expects } from '@everruns/engine';
+import { DEFAULT_BREAKER, decideReason, decideTool, expects } from '@everruns/engine';
 import type { ModelFacts, Plan, TurnState } from '@everruns/engine';
 import type { Cause } from '@everruns/engine/turn/causes';
 import { short } from '../base/ids.ts';
@@ -10,13 +10,16 @@ import type { Claimed } from '../statements/claim.ts';
 import { workflowState } from '../statements/leases.ts';
 import { callsOfStep } from '../statements/step.ts';
 import type { LeaseRow } from '../store/tables.ts';
+import { SqlError } from '../store/tx.ts';
 import { leaseOf } from './attachment.ts';
 import type { Attachment, TaskRecord } from './attachment.ts';
 import { announce } from './context.ts';
 import { eagerPlan } from './eager.ts';
 import type { EagerTask, SeatFor } from './eager.ts';
 import type { Instance } from './instance.ts';
-import { failLease } from './lease-ends.ts';
+import { BREAKER } from './delivery.ts';
+import { failLease, requeue } from './lease-ends.ts';
+import { fireTimers } from './recovery.ts';
 import { repeat } from './repeat.ts';
 import { count } from './world.ts';
 
@@ -68,8 +71,14 @@ interface Write {
 
 function* completeReason(ctx: Instance, task: HeldTask, outcome: ReasonOutcome, options: { seatFor: SeatFor }): Task<CompletionAnswer> {
   const { record } = task;
+  yield* recordCall(ctx, record, outcome);
+  if (isSilentProbe(record, outcome)) return yield* parkAgain(ctx, task);
   const first = yield* writeReason(ctx, record, outcome, options);
-  if (first.result.verdict !== 'conflict') return settle(ctx, record, first);
+  if (first.result.verdict !== 'conflict') {
+    // Those who wait for this provider need not wait for the next beat.
+    if (record.breaker !== null && outcome.success) ctx.life.spawn(fireTimers(ctx));
+    return settle(ctx, record, first);
+  }
   // The workflow has moved although its step is leased: decide once more on what it is now, or let the step die.
   count(ctx.world, 'conflict');
   const { workflowId } = record.lease;
@@ -95,6 +104,29 @@ function* writeReason(ctx: Instance, record: TaskRecord, outcome: ReasonOutcome,
     last: null,
   };
   return { branches, result: yield* recordOutcome(ctx, record.lease, { branches, revision, seen }) };
+}
+
+/** Counts the call towards its provider's circuit, before the lease ends: a probe is known by its lease. */
+function* recordCall(ctx: Instance, { lease, breaker }: TaskRecord, outcome: ReasonOutcome): Task<void> {
+  if (!outcome.success && outcome.error?.provider_fault !== true) return;
+  try {
+    yield* ctx.breakers.record(BREAKER, { token: lease.token, success: outcome.success, watched: breaker !== null });
+  } catch (error) {
+    if (!(error instanceof SqlError)) throw error;
+  }
+}
+
+/** A probe that failed before it showed anything tells of the provider; its turn has waited like all the others, and goes on waiting. */
+function isSilentProbe(record: TaskRecord, outcome: ReasonOutcome): boolean {
+  return record.breaker !== null && outcome.error?.provider_fault === true && outcome.text === '';
+}
+
+function* parkAgain(ctx: Instance, { record, attachment }: HeldTask): Task<CompletionAnswer> {
+  count(ctx.world, 'silent probe');
+  const { losses, failures } = record.lease;
+  const { openMs: delayMs } = DEFAULT_BREAKER;
+  const moved = yield* requeue(ctx, { lease: leaseOf(record, attachment), losses, failures, delayMs, breaker: BREAKER });
+  return { verdict: moved ? 'ok' : 'lost', next: null };
 }
 
 function* completeTool(ctx: Instance, record: TaskRecord, outcome: ToolOutcome, options: { seatFor: SeatFor }): Task<CompletionAnswer> {

@@ -7,8 +7,13 @@ import { SqlError } from '../store/tx.ts';
 import { leaseOf, taskRecord } from './attachment.ts';
 import type { Attachment, TaskRecord } from './attachment.ts';
 import type { Instance } from './instance.ts';
+import { requeue } from './lease-ends.ts';
 import { recoverAll } from './recovery.ts';
 import { repeat } from './repeat.ts';
+import { count } from './world.ts';
+
+/** There is one provider. */
+export const BREAKER = 'llm:sim';
 
 /** Brings leased tasks to their workers, and gives back what cannot be delivered. */
 export class Delivery {
@@ -49,6 +54,7 @@ export class Delivery {
     const { lease, state } = record;
     let seen = 0;
     try {
+      if (lease.pool === 'reason' && (yield* this.#parks(attachment, record))) return;
       if (lease.pool === 'reason') seen = yield* repeat(this.#ctx, () => this.#ctx.db(promptSeen(lease.sessionId)));
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
@@ -58,6 +64,25 @@ export class Delivery {
     }
     if (!attachment.tasks.has(lease.token)) return; // cancelled while its input was read
     attachment.send({ say: 'assign', assignment: { lease, seen, iteration: state.iteration, call: callOf(lease) } });
+  }
+
+  /** An open circuit parks the task instead of failing it. */
+  *#parks(attachment: Attachment, record: TaskRecord): Task<boolean> {
+    const ctx = this.#ctx;
+    const { lease } = record;
+    const admission = yield* ctx.breakers.admit(BREAKER, lease.token);
+    if (admission.admitted) {
+      record.breaker = admission.watched ? BREAKER : null;
+      if (admission.watched) count(ctx.world, 'task let through by a breaker');
+      return false;
+    }
+    count(ctx.world, 'task parked');
+    attachment.remove(lease.token);
+    const { losses, failures } = lease;
+    const delayMs = Math.max(1, admission.retryInMs);
+    yield* requeue(ctx, { lease: leaseOf(record, attachment), losses, failures, delayMs, breaker: BREAKER });
+    ctx.dispatcher.seatFreed(lease.pool);
+    return true;
   }
 
   #giveBack(attachment: Attachment, record: TaskRecord): Task<void> {

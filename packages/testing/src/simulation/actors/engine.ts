@@ -6,6 +6,7 @@ import { endOverdue, endUnstarted, fireTimers, recoverOrphans } from './recovery
 
 /** What a beat found to be due. Each part is independent of the others. */
 export function* runDue(ctx: Instance, result: BeatResult): Task<void> {
+  ctx.breakers.observe(result.breakers);
   const fired = result.timersDue ? yield* tried(fireTimers(ctx)) : true;
   if (result.leasesOverdue) yield* tried(endOverdue(ctx));
   if (result.readyOverdue) yield* tried(endUnstarted(ctx));

@@ -8,6 +8,7 @@ import type { BeatResult } from '../statements/instances.ts';
 import type { Sql } from '../store/statement.ts';
 import type { InstanceRow } from '../store/tables.ts';
 import { SqlError } from '../store/tx.ts';
+import { Breakers } from './breakers.ts';
 import { Delivery } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { runDue } from './engine.ts';
@@ -41,6 +42,7 @@ export class Instance {
   id: Uuid = '';
   dispatcher: Dispatcher;
   delivery: Delivery;
+  breakers: Breakers;
   gateway: Gateway;
   reconciler: Reconciler;
   /** It serves requests. */
@@ -69,6 +71,7 @@ export class Instance {
     this.life = this.#newLife();
     this.dispatcher = new Dispatcher(this);
     this.delivery = new Delivery(this);
+    this.breakers = new Breakers(this);
     this.gateway = new Gateway(this);
     this.reconciler = new Reconciler(this);
   }
@@ -78,6 +81,7 @@ export class Instance {
     this.life = this.#newLife();
     this.dispatcher = new Dispatcher(this);
     this.delivery = new Delivery(this);
+    this.breakers = new Breakers(this);
     this.gateway = new Gateway(this);
     this.reconciler = new Reconciler(this);
     this.#watched = new Map();

@@ -15,14 +15,14 @@ export interface Work {
   appends: boolean;
 }
 
-export function workOf(random: Random, assignment: Assignment, at: { longWork: number; newCallId: () => string }): Work {
+export function workOf(random: Random, assignment: Assignment, at: { longWork: number; outage: boolean; newCallId: () => string }): Work {
   const durationMs = random.chance(at.longWork) ? random.between(200, 5_000) : random.between(0.5, 60);
   if (random.chance(0.03)) return { durationMs, outcome: failure(random), appends: false };
   if (assignment.call !== null) {
     const hangs = random.chance(0.01);
     return { durationMs: hangs ? TOOL_START_TO_CLOSE_MS * 1.5 : durationMs, outcome: toolOutcome(random), appends: false };
   }
-  return { durationMs, outcome: reasonOutcome(random, assignment, at.newCallId), appends: random.chance(0.3) };
+  return { durationMs, outcome: reasonOutcome(random, assignment, at), appends: random.chance(0.3) };
 }
 
 function failure(random: Random): TaskFailure {
@@ -34,8 +34,12 @@ function toolOutcome(random: Random): ToolOutcome {
   return { kind: 'tool', status, duration_ms: 1, events: [], ...(status === 'success' ? { result: 1 } : { error: 'no' }) };
 }
 
-function reasonOutcome(random: Random, { seen, iteration }: Assignment, newCallId: () => string): ReasonOutcome {
-  const success = !random.chance(0.06);
+function reasonOutcome(
+  random: Random,
+  { seen, iteration }: Assignment,
+  { outage, newCallId }: { outage: boolean; newCallId: () => string },
+): ReasonOutcome {
+  const success = !outage && !random.chance(0.06);
   const calls = success && random.chance(iteration < 4 ? 0.55 : 0.2) ? someCalls(random, newCallId) : [];
   return {
     kind: 'reason',

@@ -149,7 +149,8 @@ export class Worker {
     if (callId !== null && effect !== null) world.observer.executes({ workflowId, step, callId, effect });
     world.trace(() => `${this.name} starts ${short(lease.id)} ${callId ?? 'reason'} attempt ${lease.attempt}`);
     const { longWork } = world.chaos.weather;
-    const work = workOf(world.random, task.assignment, { longWork, newCallId: () => `call${short(world.ids.next())}` });
+    const outage = world.chaos.outage(world.timeline.nowMs);
+    const work = workOf(world.random, task.assignment, { longWork, outage, newCallId: () => `call${short(world.ids.next())}` });
     if (work.appends) this.link?.toServer({ say: 'append', token, taskId: lease.id, n: 1 });
     yield* sleep(world.timeline, work.durationMs);
     task.outcome = work.outcome;

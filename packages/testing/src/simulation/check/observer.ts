@@ -4,6 +4,7 @@ import { FINAL_STATUSES } from '@everruns/engine';
 import { short } from '../base/ids.ts';
 import type { EventRow, Tables } from '../store/tables.ts';
 import type { Write } from '../store/tx.ts';
+import { BreakerRules } from './breaker-rules.ts';
 import { LogRules } from './log-rules.ts';
 import { TurnRules } from './turn-rules.ts';
 import type { Violations } from './violations.ts';
@@ -12,6 +13,7 @@ import type { Violations } from './violations.ts';
 export class Observer {
   readonly log: LogRules;
   readonly #turns: TurnRules;
+  readonly #breakers: BreakerRules;
   readonly #tables: Tables;
   readonly #violations: Violations;
   readonly #acknowledged = new Set<string>();
@@ -24,6 +26,7 @@ export class Observer {
     this.#violations = violations;
     this.log = new LogRules(tables, violations);
     this.#turns = new TurnRules(tables, violations);
+    this.#breakers = new BreakerRules(tables, violations);
   }
 
   /** The events of the commit, in log order. */
@@ -32,6 +35,7 @@ export class Observer {
     events.sort((a, b) => a.seq - b.seq);
     this.log.committed(events, writes);
     this.#turns.committed(writes);
+    this.#breakers.committed(writes);
     if (writes.some((write) => write.table !== 'instances')) this.progress++;
     return events;
   }

@@ -2,6 +2,7 @@ import type { Pool, Uuid } from '@everruns/contract';
 import { reading } from '../store/statement.ts';
 import type { Sql } from '../store/statement.ts';
 import type { InstanceRow } from '../store/tables.ts';
+import { passesOf, troubledKeys } from './breakers.ts';
 
 /** REGISTER */
 export function registerInstance(id: Uuid): Sql<void> {
@@ -23,6 +24,8 @@ export interface BeatResult {
   readyPools: Pool[];
   /** Milliseconds until the next timer within the coming beat, or null. */
   nextTimerMs: number | null;
+  /** Keys of the circuit breakers that are not closed. */
+  breakers: string[];
 }
 
 /** BEAT: renews this instance; everything else is as of the snapshot. */
@@ -37,7 +40,9 @@ export function beat(id: Uuid): Sql<BeatResult> {
         (row) => ({ ...row, beat: row.beat + 1 }),
         (row) => !row.lost,
       );
-      const nextMs = s.all(s.tables.timers, () => true).reduce((min, timer) => Math.min(min, timer.dueMs), Infinity);
+      const nextMs = s
+        .all(s.tables.timers, ({ breaker }) => breaker === null || passesOf(s, breaker) > 0)
+        .reduce((min, timer) => Math.min(min, timer.dueMs), Infinity);
       const living = new Set(s.all(s.tables.instances, (row) => !row.lost).map((row) => row.id));
       return {
         renewed: me !== null,
@@ -47,6 +52,7 @@ export function beat(id: Uuid): Sql<BeatResult> {
         readyOverdue: s.all(s.tables.ready, (task) => task.startByMs !== null && task.startByMs < now).length > 0,
         leasesOrphaned: s.all(s.tables.leases, (lease) => !living.has(lease.instanceId)).length > 0,
         readyPools: [...new Set(s.all(s.tables.ready, () => true).map((task) => task.pool))],
+        breakers: troubledKeys(s),
         nextTimerMs: nextMs < now + 2_500 ? Math.max(0, nextMs - now) : null,
       };
     },

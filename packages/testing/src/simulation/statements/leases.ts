@@ -62,6 +62,8 @@ export interface RequeueCommand {
   losses: number;
   failures: number;
   delayMs: number;
+  /** The circuit breaker that parks it. */
+  breaker?: string;
 }
 
 /** REQUEUE: a lease, as it was read, back to `ready` or to a timer. Needs no head; passes over a lease that somebody has locked. */
@@ -77,7 +79,16 @@ export function requeueLease(command: RequeueCommand): Sql<boolean> {
       if (delayMs <= 0) yield* s.insert(s.tables.ready, task.id, task);
       else {
         const { id, sessionId, workflowId, step } = task;
-        yield* s.insert(s.tables.timers, id, { id, dueMs: s.nowMs() + delayMs, kind: 'task', sessionId, workflowId, step, task });
+        yield* s.insert(s.tables.timers, id, {
+          id,
+          dueMs: s.nowMs() + delayMs,
+          kind: 'task',
+          sessionId,
+          workflowId,
+          step,
+          task,
+          breaker: command.breaker ?? null,
+        });
       }
       return true;
     },

@@ -42,6 +42,7 @@ export function* applyWrites(s: Statement, ok: Ok): Task<Written> {
       workflowId: workflow.id,
       step: (timer.payload as { step: number }).step,
       task: null,
+      breaker: null,
     });
   }
   for (const dead of plan.dead) yield* s.insert(s.tables.dead, dead.id, { id: dead.id });

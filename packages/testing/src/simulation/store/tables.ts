@@ -1,5 +1,5 @@
 import type { DurableEventType, PlannedCall, Uuid } from '@everruns/contract';
-import type { CallEffect, SessionStatus, Settlement, TaskPayload, TurnEvent, TurnState, WorkflowStatus } from '@everruns/engine';
+import type { Breaker, CallEffect, SessionStatus, Settlement, TaskPayload, TurnEvent, TurnState, WorkflowStatus } from '@everruns/engine';
 import { Table } from './slot.ts';
 
 /** The tables of packages/storage/migrations/0001_core.sql, with the columns that decisions hang on. */
@@ -99,12 +99,19 @@ export interface TimerRow {
   workflowId: Uuid;
   step: number;
   task: TaskRow | null;
+  /** The circuit breaker that parked it. */
+  breaker: string | null;
 }
 
 export interface InstanceRow {
   id: Uuid;
   beat: number;
   lost: boolean;
+}
+
+export interface BreakerRow {
+  key: string;
+  breaker: Breaker;
 }
 
 /** A worker, and its present stream. */
@@ -131,6 +138,7 @@ export function createTables() {
     dead: new Table<{ id: Uuid }>('dead_letters'),
     instances: new Table<InstanceRow>('instances'),
     workers: new Table<WorkerRow>('workers'),
+    breakers: new Table<BreakerRow>('circuit_breakers'),
   };
 }
 

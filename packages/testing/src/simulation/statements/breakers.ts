@@ -1,0 +1,58 @@
+import type { Breaker } from '@everruns/engine';
+import { CLOSED } from '@everruns/engine';
+import type { Faults } from '../faults.ts';
+import type { Sql, Statement } from '../store/statement.ts';
+
+/** One breaker under its row's lock: READ, then INSERT if there is none, then WRITE, in one transaction. */
+
+/** READ: a probe whose lease has ended, as far as the snapshot shows, counts as none. */
+export function readBreaker(key: string, faults: Faults): Sql<{ breaker: Breaker; nowMs: number } | null> {
+  return {
+    name: 'breaker_read',
+    *run(s) {
+      const row = faults.has('breaker_unlocked') ? s.get(s.tables.breakers, key) : yield* s.lock(s.tables.breakers, key);
+      if (row === null) return null;
+      const probeToken = isLeased(s, row.breaker.probeToken) ? row.breaker.probeToken : null;
+      return { breaker: { ...row.breaker, probeToken }, nowMs: s.nowMs() };
+    },
+  };
+}
+
+/** INSERT */
+export function insertBreaker(key: string): Sql<void> {
+  return {
+    name: 'breaker_insert',
+    *run(s) {
+      yield* s.insertOr(s.tables.breakers, key, { key, breaker: CLOSED }, (row) => row);
+    },
+  };
+}
+
+/** WRITE */
+export function writeBreaker(key: string, breaker: Breaker): Sql<void> {
+  return {
+    name: 'breaker_write',
+    *run(s) {
+      yield* s.update(s.tables.breakers, key, (row) => ({ ...row, breaker }));
+    },
+  };
+}
+
+/** Keys of the breakers that are not closed, as a beat reads them. */
+export function troubledKeys(s: Statement): string[] {
+  return s.all(s.tables.breakers, (row) => row.breaker.state !== 'closed').map((row) => row.key);
+}
+
+const OPEN_MS = 30_000;
+
+/** GATES: how many of the tasks that a breaker parked may move. */
+export function passesOf(s: Statement, key: string): number {
+  const breaker = s.get(s.tables.breakers, key)?.breaker ?? CLOSED;
+  if (breaker.state === 'closed') return Infinity;
+  if (breaker.state === 'open' && (breaker.openedMs ?? 0) + OPEN_MS > s.nowMs()) return 0;
+  return breaker.state === 'half_open' && isLeased(s, breaker.probeToken) ? 0 : 1;
+}
+
+function isLeased(s: Statement, token: string | null): boolean {
+  return token !== null && s.all(s.tables.leases, (lease) => lease.token === token).length > 0;
+}
