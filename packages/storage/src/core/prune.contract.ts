@@ -27,11 +27,17 @@ const ended = (n: number) =>
   );
 const left = (table = 'workflows') => scalar<number>(db, `select count(*)::int from ${table}`);
 
-/** A turn that waited for its client and was cancelled this long ago: it has history, a call and a timer. */
+/** A turn that waited for its client and was cancelled this long ago: it has history, a call, and a timer that was left behind. */
 async function endedTurn(ago: string): Promise<Uuid> {
   const { sessionId, task } = await runningTurn(db, world.player);
   await completeReason(db, world.player, task, [call('a', { side: 'client' })]);
   await cancel(db, world.player, sessionId);
+  await sql(
+    db,
+    `insert into timers (id, due_at, kind, org_id, session_id, workflow_id, payload) select gen_random_uuid(), now(), 'task', org_id, session_id, id, '{}'
+       from workflows where id = $1`,
+    [task.workflowId],
+  );
   await sql(db, 'update workflows set ended_at = now() - $2::interval where id = $1', [task.workflowId, ago]);
   return task.workflowId;
 }
