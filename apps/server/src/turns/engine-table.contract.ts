@@ -237,6 +237,15 @@ describe('schedule to start', () => {
   });
 });
 
+test('the deadline of an earlier step ends nothing, and goes', async () => {
+  const worker = await attached();
+  const sessionId = await acting(worker, [call('q', { side: 'client' })]);
+  await query('stale', `update timers set due_at = engine_now(), payload = jsonb_build_object('step', 7)`);
+  await fixture.engine.beat();
+  expect((await types(sessionId)).at(-1)).toBe('tool.call_requested');
+  expect(await dueMs()).toEqual([]);
+});
+
 test('a dead letter is revived exactly once, by whichever instance is asked first', async () => {
   const other = await fixture.another();
   const worker = await attached();

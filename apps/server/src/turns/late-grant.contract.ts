@@ -68,3 +68,21 @@ test('a task whose turn was cancelled while its input was read is handed to nobo
   expect(task.sessionId).toBe(second);
   expect(task.token).not.toBe(token);
 });
+
+test('a task of a lost worker, and one whose delay is over, are handed on at once: no later beat is needed', async () => {
+  const first = await attached();
+  await post();
+  await first.reason();
+  const second = await attached();
+  await fixture.engine.beat();
+  const lost = fixture.engine.faults.hold('instance_beat');
+  first.vanish();
+  const { task } = await second.reason();
+  lost.release();
+  await second.complete(task, { kind: 'failure', code: 'bug', message: 'oops', retryable: true });
+  await fixture.db.run({ name: 'test_due', text: 'update timers set due_at = engine_now()' });
+  await fixture.engine.beat();
+  const delayed = fixture.engine.faults.hold('instance_beat');
+  expect((await second.reason()).input.attempt).toBe(3);
+  delayed.release();
+});

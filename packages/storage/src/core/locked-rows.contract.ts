@@ -7,7 +7,7 @@ import type { Database } from '../database.ts';
 import type { ClaimedTask } from './claim.ts';
 import { completeStep } from './complete.ts';
 import { findMessageByKey } from './accept.ts';
-import { leasesOfInstance, requeueLease } from './leases.ts';
+import { leasesOfInstance, requeueLease, strayLeasesOfWorker } from './leases.ts';
 import { appendInStep } from './step.ts';
 import { openTransaction, untilBlocked } from './testing/locks.ts';
 import { scalar, sql } from './testing/sql.ts';
@@ -159,6 +159,16 @@ describe('W1: a lease that is on its way to somebody else', () => {
     expect(await whileGivenBack(() => completeStep(db, reasonCommand(player, task, { seen: 1 })))).toEqual({ verdict: 'lost' });
     expect(await logTypes(db, sessionId)).toEqual(before);
   });
+});
+
+test('W11: only the registered stream of a worker finds what its others have left', async () => {
+  const { task } = await runningTurn(db, player);
+  const { workerId, bootId } = player.seat;
+  const [registered, late] = [player.ids.next(), player.ids.next()];
+  const row = [workerId, bootId, player.instanceId, registered];
+  await sql(db, `insert into workers (id, boot_id, instance_id, attachment, pools, status) values ($1, $2, $3, $4, '{}', 'running')`, row);
+  expect(await strayLeasesOfWorker(db, { workerId, attachment: late })).toEqual([]);
+  expect(await strayLeasesOfWorker(db, { workerId, attachment: registered })).toMatchObject([{ token: task.token }]);
 });
 
 test('W11: a lease that is granted along with a completion names the token that it was granted under', async () => {
