@@ -2,11 +2,13 @@ import type { Uuid } from '@everruns/contract';
 import type { Breaker } from '@everruns/engine';
 import type { Database, Statement } from '../database.ts';
 
+/** A statement of its own: the lease of a probe may have been granted while the row was waited for, and only a newer snapshot shows it. */
+const LOCK: Statement = { name: 'breaker_lock', text: 'select key from circuit_breakers where key = $1 for update' };
 const READ: Statement = {
   name: 'breaker_read',
   text: `select key, state, failures, success_count, opened_at, counted, engine_now() as now,
     case when exists (select 1 from leases l where l.token = b.probe_token) then probe_token end as probe_token
-    from circuit_breakers b where key = $1 for update`,
+    from circuit_breakers b where key = $1`,
 };
 const INSERT: Statement = {
   name: 'breaker_insert',
@@ -52,11 +54,11 @@ export function withBreaker<T>(
   decide: (breaker: Breaker, nowMs: number) => { next: Breaker | null; answer: T },
 ): Promise<T> {
   return db.transaction(async (tx) => {
-    let [row] = await tx.run<BreakerRow>(READ, [key]);
-    if (row === undefined) {
+    if ((await tx.run(LOCK, [key])).length === 0) {
       await tx.run(INSERT, [key]);
-      [row] = await tx.run<BreakerRow>(READ, [key]);
+      await tx.run(LOCK, [key]);
     }
+    const [row] = await tx.run<BreakerRow>(READ, [key]);
     if (row === undefined) throw new Error(`Circuit breaker ${key} cannot be read.`);
     const { next, answer } = decide(fromRow(row), row.now.getTime());
     if (next !== null) {

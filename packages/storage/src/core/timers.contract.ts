@@ -9,7 +9,7 @@ import { completeStep } from './complete.ts';
 import { beat } from './instances.ts';
 import { leasesOfInstance, overdueLeases, overdueReady, requeueLease, takeReady } from './leases.ts';
 import type { HeldLease } from './leases.ts';
-import { openTransaction } from './testing/locks.ts';
+import { openTransaction, untilBlocked } from './testing/locks.ts';
 import { dumpDatabase, scalar, sql } from './testing/sql.ts';
 import {
   call,
@@ -191,6 +191,18 @@ describe('R14: circuit breakers', () => {
     await setBreaker(open(Date.now()));
     await world.shifted(1_000, (later) => moveDueTasks(later, 10));
     expect(await readyIds()).toEqual(others.toSorted());
+  });
+
+  test('a probe whose lease was granted while its breaker was waited for is seen', async () => {
+    await setBreaker({ ...CLOSED, state: 'half_open' });
+    const token = player.ids.random();
+    const deciding = await openTransaction(db, (tx) => sql(tx, `update circuit_breakers set probe_token = '${token}'`));
+    const waiting = withBreaker(db, KEY, (breaker) => ({ next: null, answer: breaker.probeToken }));
+    await untilBlocked(db);
+    await runningTurn(db, player);
+    await sql(db, `update leases set token = '${token}'`);
+    await deciding.commit();
+    expect(await waiting).toBe(token);
   });
 
   test('a probe ends with its lease, however it ends', async () => {
