@@ -2,7 +2,7 @@ import type { Uuid } from '@everruns/contract';
 import { admit, record } from '@everruns/engine';
 import type { Breaker } from '@everruns/engine';
 import type { Task } from '../base/task.ts';
-import { insertBreaker, readBreaker, writeBreaker } from '../statements/breakers.ts';
+import { insertBreaker, lockBreaker, readBreaker, writeBreaker } from '../statements/breakers.ts';
 import type { Instance } from './instance.ts';
 import { count } from './world.ts';
 
@@ -50,12 +50,11 @@ export class Breakers {
   #with<T>(key: string, decide: (breaker: Breaker, nowMs: number) => { next: Breaker | null; answer: T }): Task<T> {
     const { faults } = this.#ctx.world;
     return this.#ctx.transaction(function* (run): Task<T> {
-      let row = yield* run(readBreaker(key, faults));
-      if (row === null) {
+      if (!(yield* run(lockBreaker(key, faults)))) {
         yield* run(insertBreaker(key));
-        row = yield* run(readBreaker(key, faults));
+        yield* run(lockBreaker(key, faults));
       }
-      if (row === null) throw new Error(`Circuit breaker ${key} cannot be read.`);
+      const row = yield* run(readBreaker(key));
       const { next, answer } = decide(row.breaker, row.nowMs);
       if (next !== null) yield* run(writeBreaker(key, next));
       return answer;

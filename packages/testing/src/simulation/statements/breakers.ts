@@ -1,21 +1,30 @@
 import type { Breaker } from '@everruns/engine';
 import { CLOSED } from '@everruns/engine';
 import type { Faults } from '../faults.ts';
+import { reading } from '../store/statement.ts';
 import type { Sql, Statement } from '../store/statement.ts';
 
-/** One breaker under its row's lock: READ, then INSERT if there is none, then WRITE, in one transaction. */
+/** One breaker under its row's lock: LOCK, INSERT if there is none, READ, WRITE, in one transaction. */
 
-/** READ: a probe whose lease has ended, as far as the snapshot shows, counts as none. */
-export function readBreaker(key: string, faults: Faults): Sql<{ breaker: Breaker; nowMs: number } | null> {
+/** LOCK: a statement of its own, so that the next one's snapshot shows what was granted while the row was waited for. */
+export function lockBreaker(key: string, faults: Faults): Sql<boolean> {
   return {
-    name: 'breaker_read',
+    name: 'breaker_lock',
     *run(s) {
       const row = faults.has('breaker_unlocked') ? s.get(s.tables.breakers, key) : yield* s.lock(s.tables.breakers, key);
-      if (row === null) return null;
-      const probeToken = isLeased(s, row.breaker.probeToken) ? row.breaker.probeToken : null;
-      return { breaker: { ...row.breaker, probeToken }, nowMs: s.nowMs() };
+      return row !== null;
     },
   };
+}
+
+/** READ: a probe whose lease has ended counts as none. */
+export function readBreaker(key: string): Sql<{ breaker: Breaker; nowMs: number }> {
+  return reading('breaker_read', (s) => {
+    const row = s.get(s.tables.breakers, key);
+    if (row === null) throw new Error(`Circuit breaker ${key} cannot be read.`);
+    const probeToken = isLeased(s, row.breaker.probeToken) ? row.breaker.probeToken : null;
+    return { breaker: { ...row.breaker, probeToken }, nowMs: s.nowMs() };
+  });
 }
 
 /** INSERT */

@@ -47,6 +47,7 @@ export function adopt(command: AdoptCommand, faults: Faults): Sql<LeaseRow[]> {
       for (const id of faults.has('adopt_in_any_order') ? s.host.store.random.shuffled(found) : found.toSorted()) {
         const lease = yield* s.update(s.tables.leases, id, (row) => ({ ...row, instanceId, ...seat }), adoptable);
         if (lease !== null) adopted.push(lease);
+        if (faults.has('adopt_in_any_order')) yield* s.host.pause('snapshot');
       }
       return adopted;
     },
