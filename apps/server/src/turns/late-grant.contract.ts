@@ -86,3 +86,14 @@ test('a task of a lost worker, and one whose delay is over, are handed on at onc
   expect((await second.reason()).input.attempt).toBe(3);
   delayed.release();
 });
+
+test('W11: a task that its worker does not name when it attaches again was never delivered: it goes back without a loss', async () => {
+  const first = await attached();
+  await post();
+  const { task } = await first.reason();
+  const again = new HandWorker(fixture.engine, { workerId: first.workerId, bootId: first.bootId, held: [] });
+  workers.push(again);
+  const next = await again.reason();
+  expect([next.task.taskId, next.input.attempt]).toEqual([task.taskId, 2]);
+  expect(await fixture.db.run({ name: 'test_unstarted', text: 'select losses from leases' })).toEqual([{ losses: 0 }]);
+});
