@@ -112,6 +112,15 @@ describe('timers', () => {
     expect(await beatAt(30_000)).toMatchObject({ timersDue: false, nextTimerMs: null });
   });
 
+  test('the beat names the pools in which tasks are ready', async () => {
+    expect((await state()).readyPools).toEqual([]);
+    const { task } = await runningTurn(db, player);
+    await completeReason(db, player, task, [call('a')]);
+    expect((await state()).readyPools).toEqual(['tool']);
+    await delayed(1, { delayMs: 0 });
+    expect((await state()).readyPools.toSorted()).toEqual(['reason', 'tool']);
+  });
+
   test('a moved task of a turn that ended meanwhile is dropped by the claim', async () => {
     const { sessionId } = await runningTurn(db, player);
     await requeueLease(db, { lease: await onlyLease(), losses: 0, failures: 1, delayMs: 1 });
@@ -177,6 +186,13 @@ describe('R14: circuit breakers', () => {
     await setBreaker(CLOSED);
     await world.shifted(1_000, (later) => moveDueTasks(later, 10));
     expect(await readyIds()).toEqual(tasks.toSorted());
+  });
+
+  test('a closed one lets nobody go before his own time', async () => {
+    await delayed(1, { delayMs: 60_000, breaker: KEY });
+    await setBreaker(CLOSED);
+    expect(await world.shifted(30_000, (later) => moveDueTasks(later, 10))).toEqual([]);
+    expect(await world.shifted(60_000, (later) => moveDueTasks(later, 10))).toEqual(['reason']);
   });
 
   test('one that has never been in trouble parks nothing', async () => {
