@@ -51,6 +51,7 @@ export class Statement {
 
   /** A row as of the snapshot. */
   get<R>(table: Table<R>, key: string): R | null {
+    this.host.store.requireOpen(this.tx);
     const slot = table.slots.get(key);
     return slot === undefined ? null : this.#visible(slot);
   }
