@@ -20,8 +20,8 @@ import type { Survey, Takeovers } from './kill/table.ts';
 const REPORT = new URL('../../../docs/reliability.md', import.meta.url);
 const EVIDENCE = new URL('../../../.cache/kill-table/', import.meta.url);
 const TAKEOVERS = 200;
-/** Much of a run is waiting for a process to come back: two of them at a time fill two cores. */
-const LANES = 2;
+/** Much of a run is waiting for a process to come back: three of them at a time fill two cores. */
+const LANES = 3;
 /** From the kill of a worker to the next durable event. */
 const TAKEOVER_MS = { p50: 600, p99: 2_000 };
 
@@ -41,9 +41,7 @@ const scenarios = values.scenario === undefined ? SCENARIOS : SCENARIOS.filter((
 const partial = values.sample !== undefined || values.scenario !== undefined;
 const kills = Number(values.takeovers ?? (partial ? 0 : TAKEOVERS));
 
-const lanes = Array.from({ length: Number(values.lanes ?? Math.min(LANES, availableParallelism())) }, () =>
-  openStages({ keepsAll: false }),
-);
+const lanes = Array.from({ length: Number(values.lanes ?? LANES) }, () => openStages({ keepsAll: false }));
 const [firstLane] = lanes as [Stages, ...Stages[]];
 
 say(`Seed ${seed}, ${lanes.length} clusters side by side. Starting PostgreSQL, servers and workers ...`);
