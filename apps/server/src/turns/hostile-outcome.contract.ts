@@ -159,7 +159,7 @@ test('a checkpoint that leaves no room for the prompt in one message ends its tu
   await worker.take('checkpointed');
   const failure = { kind: 'failure', code: 'internal', message: 'broke', retryable: true } as const;
   await worker.complete(task, failure);
-  await expect.poll(async () => (await fixture.log(sessionId)).map((event) => event.type), { timeout: 10_000 }).toContain('turn.failed');
+  await expect.poll(async () => (await fixture.log(sessionId)).map((event) => event.type), { timeout: 40_000 }).toContain('turn.failed');
   worker.send({ $case: 'beat', value: { n: 9, loopDelayMs: 0, free: [] } });
   expect(await worker.take('pulse')).toEqual({ n: 9 });
-});
+}, 60_000);
