@@ -22,6 +22,13 @@ export interface ConfigLayer {
   max_iterations?: number;
   parallel_tool_calls?: boolean;
   embedder_metadata?: Record<string, string>;
+  /** What the session is for. */
+  goal?: string;
+  network_access?: { allowed?: string[]; blocked?: string[] };
+  /** Remote MCP servers of this tier, by their logical name. */
+  mcp_servers?: Record<string, Record<string, unknown>>;
+  /** Starter files; a turn knows their paths alone, since their contents are in the workspace. */
+  initial_files?: { path: string }[];
 }
 
 /** The model that the server resolved for a step. `apiKey` is plaintext and lives in memory only. */
@@ -99,8 +106,14 @@ export interface PlannedCall {
   completed_narration?: string;
   /** The capability that brought the tool, so that a tool task needs no configuration of its own. */
   capability?: CapabilityRef & { name?: string };
+  /** What the model wrote, where hooks changed it: what the message shows, while `arguments` is what runs. */
+  written_arguments?: unknown;
   /** Why it cannot run (broken arguments, unknown tool); the tool step answers with this as an error. */
   problem?: string;
+  /** The result, where the loop knew it when the call was made: nothing runs. */
+  answer?: unknown;
+  /** Capabilities that see the result before anybody else, in this order. */
+  result_hooks?: CapabilityRef[];
   /** Milliseconds from start to the server-side time-out; default 300,000. */
   start_to_close_ms?: number;
 }
@@ -119,6 +132,7 @@ export interface InStepEvent {
   type: Extract<
     DurableEventType,
     | 'output.message.started'
+    | 'output.message.replaced'
     | 'reason.thinking.started'
     | 'reason.thinking.completed'
     | 'reason.item'
@@ -163,6 +177,8 @@ export interface ReasonOutcome {
    */
   answered: { seen: number; through?: number; model: Omit<ResolvedModel, 'api_key' | 'options' | 'base_url' | 'problem'> };
   tools?: { name: string; description: string; display_name?: string; capability_id?: string }[];
+  /** What capabilities asked of the provider, for `llm.generation`. */
+  request_options?: Record<string, unknown>;
   error?: StepError;
 }
 

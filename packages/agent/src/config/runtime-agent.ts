@@ -1,11 +1,14 @@
 import type { CapabilityRef, ConfigLayer, ErrorDisclosure, PlannedCall, ToolDefinition } from '@everruns/contract';
 import type { Capability, CapabilityRegistry, JsonObject, ResolveContext, ResolvedCapability, ToolSpec } from '../capability.ts';
 import { isRecord, present } from '../objects.ts';
-import { foldLayers, type FoldedConfig } from './layers.ts';
-import { composeSystemPrompt, type PromptSection } from './system-prompt.ts';
+import { foldLayers, sourceOf, type FoldedConfig, type LayerSource } from './layers.ts';
+import type { NetworkAccess } from './network-access.ts';
+import { composeSystemPrompt, promptBlocks, type PromptBlock, type PromptSection } from './system-prompt.ts';
 
 export const DEFAULT_MAX_ITERATIONS = 500;
 const MAX_CAPABILITIES = 100;
+/** Starter files need a place that the agent can see. */
+const FILE_SYSTEM = 'session_file_system';
 
 /** A tool as the loop sees it: what the model is told, and how its calls may be run. */
 export interface RuntimeTool {
@@ -13,17 +16,35 @@ export interface RuntimeTool {
   side: PlannedCall['side'];
   effect: PlannedCall['effect'];
   capability?: { ref: string; config?: unknown; name: string };
+  /** The tier that brought it. */
+  layer?: LayerSource;
+}
+
+/** A capability in effect, and who asked for it. */
+export interface ActiveCapability {
+  ref: string;
+  config?: unknown;
+  layer: LayerSource;
+  /** The capability that needs it, or `initial_files`; absent for one that the layer names itself. */
+  requiredBy?: string;
 }
 
 /** The three tiers as one agent. */
 export interface RuntimeAgent {
   systemPrompt: string;
+  /** The system prompt in its parts, top to bottom. */
+  promptBlocks: PromptBlock[];
+  /** In the order in which they contribute. */
+  capabilities: ActiveCapability[];
   tools: RuntimeTool[];
   maxIterations: number;
   parallelToolCalls?: boolean;
   /** Sent with model requests, below what the platform itself sends. */
   embedderMetadata: Record<string, string>;
   errorDisclosure: ErrorDisclosure;
+  networkAccess?: NetworkAccess;
+  /** Remote MCP servers of all tiers, by logical name. */
+  mcpServers: Record<string, Record<string, unknown>>;
   /** Capability ids that nothing is registered under; they contribute nothing. */
   unknownCapabilities: string[];
 }
@@ -46,6 +67,7 @@ export interface AssemblyInput {
 interface Chosen {
   ref: CapabilityRef;
   section: number;
+  requiredBy?: string;
 }
 
 interface Placed extends Chosen {
@@ -56,7 +78,7 @@ export async function assembleRuntimeAgent(input: AssemblyInput): Promise<Assemb
   const folded = foldLayers(input.layers);
   const placement = placeCapabilities(folded, input.capabilities);
   if ('problem' in placement) return placement;
-  const resolved: { placed: Placed; contribution: ResolvedCapability }[] = [];
+  const resolved: Contribution[] = [];
   for (const placed of placement.placed) {
     try {
       resolved.push({ placed, contribution: await placed.capability.resolve(configOf(placed.ref), input.context) });
@@ -67,23 +89,41 @@ export async function assembleRuntimeAgent(input: AssemblyInput): Promise<Assemb
   const tools = collectTools(resolved, folded);
   const duplicate = findDuplicate(tools);
   if (duplicate !== null) return problem('duplicate_tool', duplicate);
-  const sections: PromptSection[] = folded.sections.map((section, index) => ({
-    ...present({ tier: section.tier, prompt: section.prompt }),
+  const blocks = promptBlocks(promptSections(folded, resolved));
+  const layerOf = (section: number): LayerSource => sourceOf(folded.sections[section] as LayerSource);
+  const last = <K extends keyof ResolvedCapability>(key: K) =>
+    resolved.findLast(({ contribution }) => contribution[key] !== undefined)?.contribution[key];
+  const agent = present({
+    systemPrompt: composeSystemPrompt(blocks),
+    promptBlocks: blocks,
+    capabilities: resolved.map(({ placed: { ref, section, requiredBy } }) =>
+      present({ ref: ref.ref, config: ref.config, layer: layerOf(section), requiredBy }),
+    ),
+    tools,
+    maxIterations: folded.maxIterations ?? DEFAULT_MAX_ITERATIONS,
+    parallelToolCalls: folded.parallelToolCalls,
+    embedderMetadata: folded.embedderMetadata,
+    errorDisclosure: last('error_disclosure') ?? 'standard',
+    networkAccess: folded.networkAccess,
+    mcpServers: folded.mcpServers,
+    unknownCapabilities: placement.unknown,
+  });
+  return { agent };
+}
+
+interface Contribution {
+  placed: Placed;
+  contribution: ResolvedCapability;
+}
+
+function promptSections(folded: FoldedConfig, resolved: readonly Contribution[]): PromptSection[] {
+  return folded.sections.map((section, index) => ({
+    ...present({ ...sourceOf(section), prompt: section.prompt }),
     capabilities: resolved.flatMap(({ placed, contribution }) => {
       const prompt = placed.section === index ? contribution.prompt?.trim() : undefined;
       return prompt ? [{ id: placed.ref.ref, prompt }] : [];
     }),
   }));
-  const agent = present({
-    systemPrompt: composeSystemPrompt(sections),
-    tools,
-    maxIterations: folded.maxIterations ?? DEFAULT_MAX_ITERATIONS,
-    parallelToolCalls: folded.parallelToolCalls,
-    embedderMetadata: folded.embedderMetadata,
-    errorDisclosure: resolved.findLast(({ contribution }) => contribution.error_disclosure)?.contribution.error_disclosure ?? 'standard',
-    unknownCapabilities: placement.unknown,
-  });
-  return { agent };
 }
 
 /** Which capabilities contribute, base first, each after what it depends on; a dependency that nobody chose stands beside its dependent. */
@@ -95,10 +135,14 @@ function placeCapabilities(
   folded.sections.forEach(({ capabilities }, section) => {
     for (const ref of capabilities) chosen.set(ref.ref, { ref, section });
   });
+  if (folded.initialFiles.length > 0 && registry.get(FILE_SYSTEM) !== undefined && !chosen.has(FILE_SYSTEM)) {
+    chosen.set(FILE_SYSTEM, { ref: { ref: FILE_SYSTEM }, section: 0, requiredBy: 'initial_files' });
+  }
   const placed = new Map<string, Placed>();
   const unknown: string[] = [];
   const path: string[] = [];
-  const place = ({ ref, section }: Chosen): AssemblyProblem | null => {
+  const place = (choice: Chosen): AssemblyProblem | null => {
+    const { ref, section } = choice;
     if (placed.has(ref.ref)) return null;
     if (path.includes(ref.ref)) {
       return { code: 'dependency_cycle', text: `Capabilities depend on each other: ${[...path, ref.ref].join(' -> ')}.` };
@@ -108,11 +152,11 @@ function placeCapabilities(
     if (capability === undefined || !contributes(capability)) return null;
     path.push(ref.ref);
     for (const dependency of capability.info.dependencies) {
-      const failure = place(chosen.get(dependency) ?? { ref: { ref: dependency }, section });
+      const failure = place(chosen.get(dependency) ?? { ref: { ref: dependency }, section, requiredBy: ref.ref });
       if (failure !== null) return failure;
     }
     path.pop();
-    placed.set(ref.ref, { capability, ref, section });
+    placed.set(ref.ref, { ...choice, capability });
     return null;
   };
   for (const choice of chosen.values()) {
@@ -129,16 +173,18 @@ function contributes({ info }: Capability): boolean {
   return info.status === 'available' || info.status === 'deprecated';
 }
 
-function collectTools(resolved: readonly { placed: Placed; contribution: ResolvedCapability }[], folded: FoldedConfig): RuntimeTool[] {
+function collectTools(resolved: readonly Contribution[], folded: FoldedConfig): RuntimeTool[] {
   const builtIn = resolved.flatMap(({ placed, contribution }) =>
     contribution.tools.map(({ definition }): RuntimeTool => ({
+      layer: sourceOf(folded.sections[placed.section] as LayerSource),
       spec: definition,
       side: 'server',
       effect: effectOf(definition.hints),
       capability: present({ ref: placed.ref.ref, config: placed.ref.config, name: placed.capability.info.name }),
     })),
   );
-  const client = folded.tools.map(({ definition }): RuntimeTool => ({
+  const client = folded.tools.map(({ definition, layer }): RuntimeTool => ({
+    layer,
     spec: clientSpec(definition),
     side: 'client',
     effect: effectOf(definition.hints),

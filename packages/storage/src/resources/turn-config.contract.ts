@@ -89,6 +89,22 @@ test('layers stand root first, then leaf, agent and session, each with what it s
   expect(config).not.toHaveProperty('problem');
 });
 
+test('layers say what they narrow, connect, aim at and put into the workspace, without the contents of files', async () => {
+  const file = (path: string) => ({ path, content: 'x'.repeat(1_000), encoding: 'text', is_readonly: false });
+  const root = await harness({
+    network_access: { allowed: ['*.a.com'] },
+    mcp_servers: { docs: { url: 'https://a' } },
+    initial_files: [file('/a')],
+  });
+  const agentId = await agent({ network_access: { blocked: ['b.com'] } });
+  const id = await session({ harness_id: root, agent_id: agentId, goal: 'Ship it.', initial_files: [file('/b'), file('/c')] });
+  expect((await load(id)).layers).toMatchObject([
+    { network_access: { allowed: ['*.a.com'] }, mcp_servers: { docs: { url: 'https://a' } }, initial_files: [{ path: '/a' }] },
+    { network_access: { blocked: ['b.com'] } },
+    { goal: 'Ship it.', initial_files: [{ path: '/b' }, { path: '/c' }] },
+  ]);
+});
+
 test('named models come in the order message, session, agent, harness leaf to root, organization', async () => {
   const p = await provider();
   const [m0, m1, m2, m3, m4, m5] = await Promise.all(Array.from({ length: 6 }, () => model(p)));
@@ -101,6 +117,14 @@ test('named models come in the order message, session, agent, harness leaf to ro
   try {
     expect((await load(id, m0)).named.map(({ modelId }) => modelId)).toEqual([m0, m1, m2, m3, m4, m5]);
     expect((await load(id)).named.map(({ modelId }) => modelId)).toEqual([m1, m2, m3, m4, m5]);
+    expect((await load(id, m0)).named.map(({ namedBy }) => namedBy)).toEqual([
+      'message',
+      'session',
+      'agent',
+      'harness',
+      'harness',
+      'organization',
+    ]);
   } finally {
     await db.run(setDefault, [DEFAULT_ORG_ID, null]);
   }

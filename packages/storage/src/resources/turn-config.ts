@@ -13,7 +13,11 @@ export interface ModelCandidate {
   options: Record<string, unknown> | null;
   apiKeyEncrypted: unknown;
   credentialsEncrypted: unknown;
+  /** Which level names it; absent for one that none names. */
+  namedBy?: ModelLevel;
 }
+
+export type ModelLevel = 'message' | 'session' | 'agent' | 'harness' | 'organization';
 
 /** Everything that a step's configuration is made of, read in one statement. */
 export interface TurnConfig {
@@ -43,22 +47,24 @@ export interface TurnConfigKey {
 const CANDIDATE = `jsonb_build_object('modelId', m.id, 'model', m.model_id, 'providerId', p.id, 'providerType', p.provider_type,
     'baseUrl', p.base_url, 'options', p.options, 'apiKeyEncrypted', p.api_key_encrypted, 'credentialsEncrypted', p.credentials_encrypted)`;
 
+/** What every tier has. Of starter files a turn needs the paths alone. */
+const TIER = (row: string): string =>
+  ['system_prompt', 'capabilities', 'parallel_tool_calls', 'network_access', 'mcp_servers'].map((column) => `${row}.${column}`).join(', ') +
+  `, jsonb_path_query_array(${row}.initial_files, '$[*].path') as file_paths`;
+
 const LOAD: Statement = {
   name: 'load_turn_config',
   text: `with recursive s as materialized (
-    select id, org_id, harness_id, agent_id, model_id, system_prompt, capabilities, tools, max_iterations, parallel_tool_calls, locale, timezone, hints
+    select id, org_id, harness_id, agent_id, model_id, tools, max_iterations, locale, timezone, hints, goal, ${TIER('sessions')}
     from sessions where id = $2 and org_id = $1 and deleted_at is null
   ), chain as (
-    select 0 as depth, h.id, h.parent_harness_id, h.name, h.system_prompt, h.capabilities, h.parallel_tool_calls, h.embedder_metadata,
-      h.default_model_id, h.status
+    select 0 as depth, h.id, h.parent_harness_id, h.name, h.embedder_metadata, h.default_model_id, h.status, ${TIER('h')}
     from s join harnesses h on h.org_id = s.org_id and h.id = s.harness_id
     union all
-    select c.depth + 1, h.id, h.parent_harness_id, h.name, h.system_prompt, h.capabilities, h.parallel_tool_calls, h.embedder_metadata,
-      h.default_model_id, h.status
+    select c.depth + 1, h.id, h.parent_harness_id, h.name, h.embedder_metadata, h.default_model_id, h.status, ${TIER('h')}
     from chain c join harnesses h on h.org_id = $1 and h.id = c.parent_harness_id where c.depth < 31
   ), a as materialized (
-    select a.id, a.name, a.display_name, a.description, a.status, a.default_model_id, a.system_prompt, a.capabilities, a.tools, a.max_iterations,
-      a.parallel_tool_calls
+    select a.id, a.name, a.display_name, a.description, a.status, a.default_model_id, a.tools, a.max_iterations, ${TIER('a')}
     from s join agents a on a.org_id = s.org_id and a.id = s.agent_id
   ), wanted as (
     select 0 as rank, $3::uuid as id
@@ -67,7 +73,8 @@ const LOAD: Statement = {
     union all select 3 + depth, default_model_id from chain
     union all select 100, o.default_model_id from organizations o where o.id = $1
   ), named as materialized (
-    select w.rank, ${CANDIDATE} as candidate
+    select w.rank, ${CANDIDATE} || jsonb_build_object('namedBy', case w.rank when 0 then 'message' when 1 then 'session' when 2 then 'agent'
+      when 100 then 'organization' else 'harness' end) as candidate
     from wanted w join models m on m.id = w.id and m.org_id = $1 and m.deleted_at is null
       join providers p on p.id = m.provider_id and p.org_id = $1 and p.deleted_at is null and p.status = 'active'
   ), spare as (
@@ -78,12 +85,9 @@ const LOAD: Statement = {
       order by m.is_favorite desc, m.created_at, m.id limit 1) f
     where p.org_id = $1 and p.deleted_at is null and p.status = 'active' and not exists (select from named)
   )
-  select s.id, s.harness_id, s.agent_id, s.system_prompt, s.capabilities, s.tools, s.max_iterations, s.parallel_tool_calls, s.locale,
-    s.timezone, s.hints,
+  select s.*,
     (select jsonb_agg(to_jsonb(c) order by c.depth desc) from chain c) as chain,
-    (select jsonb_build_object('id', a.id, 'name', a.name, 'display_name', a.display_name, 'description', a.description, 'status', a.status,
-      'system_prompt', a.system_prompt, 'capabilities', a.capabilities, 'tools', a.tools, 'max_iterations', a.max_iterations,
-      'parallel_tool_calls', a.parallel_tool_calls) from a) as agent,
+    (select to_jsonb(a) from a) as agent,
     (select jsonb_agg(n.candidate order by n.rank) from named n) as named,
     (select jsonb_agg(x.candidate order by x.created_at, x.id) from spare x) as spare
   from s`,
@@ -98,6 +102,10 @@ interface LayerRow {
   max_iterations?: number | null;
   parallel_tool_calls: boolean | null;
   embedder_metadata?: Record<string, string> | null;
+  network_access: NonNullable<ConfigLayer['network_access']> | null;
+  mcp_servers: NonNullable<ConfigLayer['mcp_servers']> | null;
+  file_paths: string[];
+  goal?: string | null;
   status: string;
 }
 
@@ -174,5 +182,9 @@ function layer(tier: ConfigLayer['tier'], row: Omit<LayerRow, 'name' | 'status'>
     ...(row.max_iterations == null ? {} : { max_iterations: row.max_iterations }),
     ...(row.parallel_tool_calls === null ? {} : { parallel_tool_calls: row.parallel_tool_calls }),
     ...(row.embedder_metadata == null ? {} : { embedder_metadata: row.embedder_metadata }),
+    ...(row.goal == null ? {} : { goal: row.goal }),
+    ...(row.network_access === null ? {} : { network_access: row.network_access }),
+    ...(row.mcp_servers === null ? {} : { mcp_servers: row.mcp_servers }),
+    ...(row.file_paths.length === 0 ? {} : { initial_files: row.file_paths.map((path) => ({ path })) }),
   };
 }
