@@ -34,6 +34,8 @@ export const ExternalActor = z.object({
 export type ExternalActor = z.infer<typeof ExternalActor>;
 
 export const REASONING_EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'] as const;
+export const SPEEDS = ['flex', 'default', 'priority', 'fast', 'ultrafast'] as const;
+export const VERBOSITIES = ['low', 'medium', 'high'] as const;
 export const ERROR_DISCLOSURES = ['generic', 'standard', 'detailed'] as const;
 export type ErrorDisclosure = (typeof ERROR_DISCLOSURES)[number];
 
@@ -43,8 +45,8 @@ export const Controls = z.object({
   locale: z.string().optional(),
   hints: z.record(z.string(), z.unknown()).optional(),
   error_disclosure: z.enum(ERROR_DISCLOSURES).optional(),
-  speed: z.enum(['flex', 'default', 'priority', 'fast', 'ultrafast']).optional(),
-  verbosity: z.enum(['low', 'medium', 'high']).optional(),
+  speed: z.enum(SPEEDS).optional(),
+  verbosity: z.enum(VERBOSITIES).optional(),
 });
 export type Controls = z.infer<typeof Controls>;
 

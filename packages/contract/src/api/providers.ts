@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { REASONING_EFFORTS } from '../messages.ts';
+import { REASONING_EFFORTS, SPEEDS, VERBOSITIES } from '../messages.ts';
 import { idParam, Links, publicId, ShortText, StringMap, Timestamp } from './common.ts';
 import { QueryFlag } from './lists.ts';
 
@@ -49,6 +49,8 @@ export const Trace = z.object({
   generation_url_template: z.string().optional(),
 });
 
+const Dollars = z.number().min(0).max(1_000_000);
+
 /** Driver settings of the provider row, e.g. `{"background": true}`. */
 const Options = z.record(z.string(), z.unknown());
 
@@ -93,6 +95,63 @@ export const Provider = z
   .meta({ id: 'Provider' });
 export type Provider = z.infer<typeof Provider>;
 
+/** US dollars per million tokens. `cache_write` is for what a call puts into the provider's cache. */
+const price = { input: Dollars, output: Dollars, cache_read: Dollars.optional(), cache_write: Dollars.optional() };
+const Tokens = z.int().min(1).max(1_000_000_000);
+const Modality = z.enum(['text', 'image', 'audio', 'video', 'pdf']);
+const Fact = z.string().max(256);
+
+export const ModelProfile = z
+  .object({
+    name: Fact,
+    family: Fact,
+    attachment: z.boolean(),
+    reasoning: z.boolean(),
+    structured_output: z.boolean(),
+    temperature: z.boolean(),
+    tool_call: z.boolean(),
+    open_weights: z.boolean(),
+    description: z.string().max(4_096).optional(),
+    knowledge: Fact.optional(),
+    release_date: Fact.optional(),
+    last_updated: Fact.optional(),
+    supported_parameters: z.array(Fact).max(128).optional(),
+    supports_phases: z.boolean().optional(),
+    tool_search: z.boolean().optional(),
+    tool_search_kind: z.enum(['openai', 'anthropic']).optional().describe('Whose search over deferred tools the model has'),
+    cost: z
+      .object({
+        ...price,
+        cost_tiers: z
+          .array(z.object({ above_tokens: Tokens, ...price }))
+          .max(8)
+          .optional()
+          .describe('Prices of a call whose input is longer'),
+      })
+      .optional(),
+    limits: z.object({ context: Tokens, output: Tokens, input: Tokens.optional(), max_media: z.int().min(0).optional() }).optional(),
+    modalities: z.object({ input: z.array(Modality).max(8), output: z.array(Modality).max(8) }).optional(),
+    reasoning_effort: z
+      .object({
+        default: z.enum(REASONING_EFFORTS),
+        values: z.array(z.object({ name: Fact, value: z.enum(REASONING_EFFORTS) })).max(16),
+      })
+      .optional(),
+    speed: z
+      .object({
+        default: z.enum(SPEEDS),
+        values: z.array(z.object({ value: z.enum(SPEEDS), cost: z.object(price).optional() })).max(8),
+      })
+      .optional(),
+    verbosity: z.object({ default: z.enum(VERBOSITIES), values: z.array(z.enum(VERBOSITIES)).max(8) }).optional(),
+  })
+  .meta({ id: 'ModelProfile' });
+export type ModelProfile = z.infer<typeof ModelProfile>;
+
+/** What an organization knows better than the built-in profile, field by field. */
+export const ModelProfileOverride = ModelProfile.partial().strict().meta({ id: 'ModelProfileOverride' });
+export type ModelProfileOverride = z.infer<typeof ModelProfileOverride>;
+
 export const CreateModel = z
   .object({
     model_id: z.string().min(1).max(256),
@@ -100,6 +159,8 @@ export const CreateModel = z
     capabilities: z.array(z.string().min(1).max(64)).max(64).optional(),
     enabled: z.boolean().optional(),
     is_favorite: z.boolean().optional(),
+    profile: ModelProfileOverride.nullish(),
+    fallback_model_id: idParam('model').nullish().describe('Taken while the circuit of the provider is open'),
   })
   .meta({ id: 'CreateModel' });
 export type CreateModel = z.infer<typeof CreateModel>;
@@ -118,50 +179,13 @@ const model = {
   enabled: z.boolean(),
   is_favorite: z.boolean(),
   source: z.enum(MODEL_SOURCES),
+  stale: z.boolean().optional().describe('True when the last synchronisation did not find it at the provider'),
+  last_seen_at: Timestamp.optional(),
+  fallback_model_id: publicId('model').optional().describe('Taken while the circuit of the provider is open'),
+  profile_overrides: ModelProfileOverride.optional(),
   created_at: Timestamp,
   updated_at: Timestamp,
 };
-
-export const ModelProfile = z
-  .object({
-    name: z.string(),
-    family: z.string(),
-    attachment: z.boolean(),
-    reasoning: z.boolean(),
-    structured_output: z.boolean(),
-    temperature: z.boolean(),
-    tool_call: z.boolean(),
-    open_weights: z.boolean(),
-    description: z.string().optional(),
-    knowledge: z.string().optional(),
-    release_date: z.string().optional(),
-    last_updated: z.string().optional(),
-    supported_parameters: z.array(z.string()).optional(),
-    supports_phases: z.boolean().optional(),
-    tool_search: z.boolean().optional(),
-    cost: z
-      .object({
-        input: z.number(),
-        output: z.number(),
-        cache_read: z.number().optional(),
-        cost_tiers: z
-          .array(z.object({ above_tokens: z.int(), input: z.number(), output: z.number(), cache_read: z.number().optional() }))
-          .optional(),
-      })
-      .optional(),
-    limits: z.object({ context: z.int(), output: z.int(), input: z.int().optional(), max_media: z.int().optional() }).optional(),
-    modalities: z
-      .object({
-        input: z.array(z.enum(['text', 'image', 'audio', 'video', 'pdf'])),
-        output: z.array(z.enum(['text', 'image', 'audio', 'video', 'pdf'])),
-      })
-      .optional(),
-    reasoning_effort: z
-      .object({ default: z.enum(REASONING_EFFORTS), values: z.array(z.object({ name: z.string(), value: z.enum(REASONING_EFFORTS) })) })
-      .optional(),
-  })
-  .meta({ id: 'ModelProfile' });
-export type ModelProfile = z.infer<typeof ModelProfile>;
 
 export const Model = z.object({ ...model, ...Links }).meta({ id: 'Model' });
 export type Model = z.infer<typeof Model>;
