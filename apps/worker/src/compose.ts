@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { OpenLink } from '@everruns/contract';
+import { createOutbound, parseEgressAllow, type Outbound } from '@everruns/outbound';
 import { builtinDrivers, createModelRegistry, loadDriverModules } from '@everruns/providers';
 import type { WorkerConfig } from './config.ts';
 import type { WorkerLog } from './log.ts';
@@ -13,7 +14,7 @@ import { startWorker, type RunningWorker } from './worker.ts';
 export interface WorkerParts {
   openLink: OpenLink;
   log: WorkerLog;
-  /** How model providers are reached. */
+  /** How model providers are reached instead of through the guarded way out. */
   fetch?: typeof globalThis.fetch;
   /** Milliseconds without news after which a model call is given up; default 120,000. */
   stallTimeoutMs?: number;
@@ -22,7 +23,11 @@ export interface WorkerParts {
 /** A worker with everything that is real: drivers, capabilities, tool threads. Throws one readable error when a module cannot be loaded. */
 export async function composeWorker(config: WorkerConfig, { openLink, log, fetch, stallTimeoutMs }: WorkerParts): Promise<RunningWorker> {
   const capabilities = await loadCapabilities(config.capabilityModules);
-  const drivers = [...builtinDrivers(fetch === undefined ? {} : { fetch }), ...(await loadDriverModules(config.driverModules))];
+  const outbound = createOutbound({ allow: parseEgressAllow(config.egressAllow) });
+  const drivers = [
+    ...builtinDrivers({ fetch: fetch ?? outbound.fetch({ kind: 'provider' }) }),
+    ...(await loadDriverModules(config.driverModules)),
+  ];
   const { capabilityModules, toolEnv: env, maxTasks: maxThreads } = config;
   const tools = createToolThreads({ capabilityModules, env, memoryMb: TOOL_MEMORY_MB, minThreads: 1, maxThreads });
   const bootId = randomUUID();
@@ -41,7 +46,7 @@ export async function composeWorker(config: WorkerConfig, { openLink, log, fetch
     },
   );
   log.info({ worker: workerId }, 'worker started');
-  const done = endsWith(worker, tools);
+  const done = endsWith(worker, tools, outbound);
   done.catch(() => undefined);
   return {
     done,
@@ -52,11 +57,12 @@ export async function composeWorker(config: WorkerConfig, { openLink, log, fetch
   };
 }
 
-async function endsWith(worker: RunningWorker, tools: ToolThreads): Promise<void> {
+async function endsWith(worker: RunningWorker, tools: ToolThreads, outbound: Outbound): Promise<void> {
   try {
     await worker.done;
   } finally {
     await tools.stop();
+    await outbound.close();
   }
 }
 

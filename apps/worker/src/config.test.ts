@@ -17,6 +17,7 @@ describe('parseWorkerConfig', () => {
       capabilityModules: [],
       followsParent: false,
       logLevel: 'info',
+      egressAllow: '',
       toolEnv: {},
     });
   });
@@ -50,6 +51,17 @@ describe('parseWorkerConfig', () => {
       followsParent: true,
     });
   });
+
+  it.each([
+    [{}, ''],
+    [{ DEPLOYMENT_GRADE: 'dev' }, '127.0.0.0/8,::1/128'],
+    [{ DEV_MODE: 'true' }, '127.0.0.0/8,::1/128'],
+    [{ DEV_MODE: '1', DEPLOYMENT_GRADE: 'prod' }, ''],
+    [{ DEPLOYMENT_GRADE: 'dev', EGRESS_ALLOW: 'none' }, 'none'],
+    [{ EGRESS_ALLOW: 'provider=10.0.0.0/8' }, 'provider=10.0.0.0/8'],
+  ])('with %j lets outbound requests beyond the public network reach %j', (env, expected) =>
+    expect(parseWorkerConfig(env).egressAllow).toBe(expected),
+  );
 
   it('shows tools the way to the network and the language, and none of its own credentials', () => {
     expect(parseWorkerConfig({ PATH: '/bin', TZ: 'UTC', WORKER_GRPC_AUTH_TOKEN: 'secret', OPENAI_API_KEY: 'sk' }).toolEnv).toEqual({

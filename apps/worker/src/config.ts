@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { LOOPBACK_RULES, parseEgressAllow } from '@everruns/outbound';
 import { z } from 'zod';
 import type { GrpcTls } from './links/grpc-link.ts';
 
@@ -16,6 +17,8 @@ export interface WorkerConfig {
   /** Stop when standard input ends: the process that started this one is gone. */
   followsParent: boolean;
   logLevel: string;
+  /** What outbound requests may reach besides public addresses, as `EGRESS_ALLOW` says it. */
+  egressAllow: string;
   /** What tools may see of the environment. */
   toolEnv: Record<string, string>;
 }
@@ -59,6 +62,16 @@ const Environment = z.object({
   WORKER_DRAIN_TIMEOUT_SECS: count(60, 0).describe('Seconds that running steps may take to end when the worker is stopped'),
   EVERRUNS_DRIVER_MODULES: list.describe('Modules with further model drivers'),
   EVERRUNS_CAPABILITY_MODULES: list.describe('Modules with further capabilities'),
+  EGRESS_ALLOW: z
+    .string()
+    .superRefine((text, ctx) => {
+      const problem = egressProblem(text);
+      if (problem !== null) ctx.addIssue({ code: 'custom', message: problem });
+    })
+    .optional()
+    .describe('Hosts and CIDRs that may be reached though they are not public, as target or class=target (provider, mcp, webhook, fetch)'),
+  DEPLOYMENT_GRADE: z.string().optional().describe('dev lets outbound requests reach this machine'),
+  DEV_MODE: z.string().optional(),
   EVERRUNS_PARENT_PIPE: z.string().optional().describe('1: stop when standard input ends'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
@@ -92,8 +105,22 @@ export function parseWorkerConfig(env: NodeJS.ProcessEnv = process.env): WorkerC
     capabilityModules: data.EVERRUNS_CAPABILITY_MODULES,
     followsParent: data.EVERRUNS_PARENT_PIPE === '1',
     logLevel: data.LOG_LEVEL,
+    egressAllow: data.EGRESS_ALLOW ?? (isDev(data) ? LOOPBACK_RULES : ''),
     toolEnv: toolEnvironment(given),
   };
+}
+
+function egressProblem(text: string): string | null {
+  try {
+    parseEgressAllow(text);
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function isDev({ DEPLOYMENT_GRADE: grade, DEV_MODE: devMode }: Environment): boolean {
+  return (grade ?? (devMode === 'true' || devMode === '1' ? 'dev' : 'prod')) === 'dev';
 }
 
 function toolEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {

@@ -153,6 +153,7 @@ async function startWorker(
       WORKER_GRPC_AUTH_TOKEN: shared.WORKER_GRPC_AUTH_TOKEN,
       WORKER_GRPC_ADDRESS: inOrder.map((link) => `127.0.0.1:${link.port}`).join(','),
       WORKER_ID: id,
+      DEPLOYMENT_GRADE: 'dev',
       ...options.workerEnv,
     },
     ready: async () => links.some((link) => link.attached),

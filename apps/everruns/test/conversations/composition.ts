@@ -106,7 +106,8 @@ async function startWorkerOn(server: RunningServer, options: WorkerOptions & { i
     if (message === 'attached') attached.resolve();
   };
   const trouble = (fields: Record<string, unknown>, message: string): void => void troubles.push(`${message} ${JSON.stringify(fields)}`);
-  const env = { EVERRUNS_CAPABILITY_MODULES: TEST_TOOLS, WORKER_ID: options.id, PATH: process.env['PATH'] ?? '', ...options.env };
+  const own = { EVERRUNS_CAPABILITY_MODULES: TEST_TOOLS, WORKER_ID: options.id, DEPLOYMENT_GRADE: 'dev' };
+  const env = { ...own, PATH: process.env['PATH'] ?? '', ...options.env };
   const worker = await composeWorker(parseWorkerConfig(env), {
     openLink: link.open,
     log: { info, warn: trouble, error: trouble },

@@ -122,7 +122,7 @@ function quotaIds(failure: Failure): string {
 
 function kindOfConnection(code: string): ModelErrorKind {
   if (/TIMEOUT|ETIMEDOUT/.test(code)) return 'timeout';
-  if (/^(CERT_|ERR_TLS|ERR_SSL|SELF_|DEPTH_|UNABLE_|ERR_INVALID_URL)/.test(code)) return 'misconfigured';
+  if (/^(CERT_|ERR_TLS|ERR_SSL|SELF_|DEPTH_|UNABLE_|ERR_INVALID_URL|ERR_OUTBOUND_REFUSED)/.test(code)) return 'misconfigured';
   if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/.test(code)) return 'unavailable';
   return 'cut';
 }

@@ -35,6 +35,14 @@ const anthropic = (type: string, message = 'Refused.') => ({ type: 'error', erro
 const google = (code: number, status: string, rest: object = {}) => ({ error: { code, status, message: 'Refused.', ...rest } });
 const quotaOf = (quotaId: string) => ({ details: [{ '@type': 'type.googleapis.com/google.rpc.QuotaFailure', violations: [{ quotaId }] }] });
 
+it('an address that the guard of outbound requests refuses is a wrong setting, not trouble of the provider', () => {
+  const refusal = Object.assign(new Error('"10.0.0.1" is not in the public network.'), {
+    name: 'OutboundError',
+    code: 'ERR_OUTBOUND_REFUSED',
+  });
+  expect(convert(refusal).kind).toBe('misconfigured');
+});
+
 describe('the kind of a refused request', () => {
   it.each<[string, Answer, ModelErrorKind]>([
     // The provider's code comes before the status.
