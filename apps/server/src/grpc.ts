@@ -30,6 +30,7 @@ export async function startGrpc(options: GrpcOptions): Promise<{ server: Server;
   }).use(requireToken(options.token));
   const service: WorkerServiceImplementation = {
     attach: (request, context: CallContext) => options.gateway.attach(request, context.signal),
+    call: (request) => options.gateway.call(request),
   };
   server.add(WorkerServiceDefinition, service);
   const port = await server.listen(options.address, credentialsOf(options.tls));

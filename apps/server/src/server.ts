@@ -12,6 +12,9 @@ import { createApp } from './http/app.ts';
 import { authenticateAnyone } from './http/authenticate.ts';
 import { waitThroughStreams } from './http/turn-waiter.ts';
 import type { Api } from './http/types.ts';
+import { createSessionOps } from './session-ops/session-ops.ts';
+import { storageOps } from './session-ops/storage.ts';
+import { createSessionStorage } from './services/session-storage.ts';
 import { createModelResolver } from './services/model-resolution.ts';
 import { provisionAll } from './services/provisioning.ts';
 import { DEFAULT_STREAM_CONFIG } from './stream/port.ts';
@@ -83,10 +86,12 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
     secrets: vault,
     onUnreadableKey: (providerId, error) => log.error({ err: error, provider: providerId }, 'stored provider key cannot be read'),
   });
+  const storage = createSessionStorage({ db, vault });
   const engine = createEngine({
     db,
     ids,
     log,
+    ops: createSessionOps({ ...storageOps(storage) }),
     resolveModel: (turn) => resolver.resolve(turn),
     streams: (peers) =>
       createStreams({ db, openDedicated: () => directDb.dedicated(), peers, config: streamConfig(config), log, clock: systemClock }),

@@ -146,7 +146,8 @@ class Worker implements RunningWorker {
 
   #accept(task: Task | undefined): void {
     if (task === undefined || this.#leases.get(task.token) !== undefined) return;
-    const lease = new Lease(task, (kind) => this.#connection.send(kind));
+    const connection = this.#connection;
+    const lease = new Lease(task, { send: (kind) => connection.send(kind), call: (request, signal) => connection.call(request, signal) });
     if (this.#isStopping) return this.#giveBack([lease]);
     this.#leases.add(lease);
     void this.#run(lease);

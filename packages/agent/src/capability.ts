@@ -1,5 +1,6 @@
 import type { ErrorDisclosure, ToolDefinition } from '@everruns/contract';
 import type { Json } from './model.ts';
+import type { SessionAccess } from './session-access.ts';
 
 /**
  * A capability adds prompt text and tools to an agent. It is data plus pure code: what reaches outside happens in `execute`, which
@@ -84,6 +85,8 @@ export interface ToolContext {
   idempotency_key: string;
   attempt: number;
   locale?: string;
+  /** The session's content. */
+  session: SessionAccess;
   now(): Date;
   /** Tells people how far the call is. */
   progress(message: string): void;

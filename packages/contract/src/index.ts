@@ -5,4 +5,5 @@ export * from './messages.ts';
 export * from './events.ts';
 export * from './work.ts';
 export * from './link.ts';
+export * from './session-ops/index.ts';
 export * from './api/index.ts';

@@ -1,5 +1,5 @@
 import type { OpenLink, TaskInput, TaskOutcome, InStepEvent } from '@everruns/contract';
-import type { ServerMessage, Task, WorkerMessage } from '@everruns/contract/generated/worker';
+import type { CallReply, CallRequest, ServerMessage, Task, WorkerMessage } from '@everruns/contract/generated/worker';
 
 type Said = NonNullable<WorkerMessage['kind']>;
 type SaidOf<C extends Said['$case']> = Extract<Said, { $case: C }>['value'];
@@ -30,6 +30,8 @@ export interface FakeControlPlane {
   unreachable: Error | null;
   /** Beats are answered unless a test says otherwise. */
   isSilent: boolean;
+  /** Answers what running steps ask for; nothing at all unless a test says otherwise. */
+  answer(request: CallRequest): Promise<CallReply>;
 }
 
 export function createFakeControlPlane(): FakeControlPlane {
@@ -38,6 +40,7 @@ export function createFakeControlPlane(): FakeControlPlane {
     links,
     unreachable: null,
     isSilent: false,
+    answer: () => new Promise(() => undefined),
     get link() {
       const last = links.at(-1);
       if (last === undefined) throw new Error('the worker has opened no link');
@@ -105,6 +108,9 @@ function createLink(plane: FakeControlPlane, signal: AbortSignal): { link: FakeL
       if (kind.$case === 'beat' && !plane.isSilent) link.send({ $case: 'pulse', value: { n: kind.value.n } });
     },
     receive: receive(),
+    call: (request: CallRequest) => {
+      return end === null ? plane.answer(request) : Promise.reject(new Error('the link is broken'));
+    },
     close() {
       isClosed = true;
       stir();

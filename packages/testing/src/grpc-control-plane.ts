@@ -1,5 +1,11 @@
 import { createServer, ServerError, Status, type CallContext } from 'nice-grpc';
-import { WorkerServiceDefinition, type ServerMessage, type WorkerMessage } from '@everruns/contract/generated/worker';
+import {
+  WorkerServiceDefinition,
+  type CallReply,
+  type CallRequest,
+  type ServerMessage,
+  type WorkerMessage,
+} from '@everruns/contract/generated/worker';
 import { MessageQueue } from '@everruns/worker/links/message-queue';
 
 export type Said = NonNullable<WorkerMessage['kind']>;
@@ -20,8 +26,15 @@ export interface GrpcControlPlane {
   stop(): void;
 }
 
+export interface GrpcControlPlaneOptions {
+  port?: number;
+  token?: string;
+  /** Answers what running steps ask for. */
+  call?: (request: CallRequest) => Promise<CallReply>;
+}
+
 /** A control plane on a real socket that welcomes every worker with the right token. */
-export async function startGrpcControlPlane(options: { port?: number; token?: string } = {}): Promise<GrpcControlPlane> {
+export async function startGrpcControlPlane(options: GrpcControlPlaneOptions = {}): Promise<GrpcControlPlane> {
   const streams: GrpcStream[] = [];
   const server = createServer({ 'grpc.max_receive_message_length': 64 * 1024 * 1024 });
   server.add(WorkerServiceDefinition, {
@@ -54,6 +67,7 @@ export async function startGrpcControlPlane(options: { port?: number; token?: st
       reading.catch(() => undefined).finally(() => ((state.isOver = true), outgoing.end()));
       yield* outgoing;
     },
+    call: (request) => options.call?.(request) ?? Promise.reject(new ServerError(Status.UNIMPLEMENTED, 'nobody answers calls here')),
   });
   const port = await server.listen(`127.0.0.1:${options.port ?? 0}`);
   return {

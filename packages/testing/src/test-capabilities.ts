@@ -57,6 +57,10 @@ const tools: Tool[] = [
   tool('test_effect', {}, EFFECT, effect),
   tool('test_effect_readonly', { readonly: true }, EFFECT, effect),
   tool('test_effect_idempotent', { idempotent: true }, EFFECT, effect),
+  tool('test_recall', { readonly: true }, object({ key: { type: 'string' } }, ['key']), async (args, ctx) => {
+    const pair = await ctx.session.call('kv.get', { key: args.key as string });
+    return toolSuccess({ recalled: pair?.value ?? null });
+  }),
   tool('test_sleep', { readonly: true }, object({ ms: { type: 'number' }, tell: { type: 'boolean' } }, ['ms']), async (args, ctx) => {
     if (args.tell === true) ctx.progress('sleeping');
     await wait(Number(args.ms), undefined, { signal: ctx.signal });

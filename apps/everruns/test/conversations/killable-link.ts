@@ -50,6 +50,7 @@ export class KillableLink {
         if (fate === 'deliver_and_lose') this.#killAfterDelivery(link);
       },
       receive: this.#receive(link, kill),
+      call: (request, signal) => (this.isDead ? untilAborted(signal) : link.call(request, signal)),
       close: () => link.close(),
     };
   }

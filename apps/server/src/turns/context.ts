@@ -1,6 +1,7 @@
 import type { IdSource, ResolvedModel, Uuid } from '@everruns/contract';
 import type { DecideContext } from '@everruns/engine';
 import type { Applied, ClaimedTask, Database, DroppedLease, TurnConfig } from '@everruns/storage';
+import type { SessionOps } from '../session-ops/scope.ts';
 import type { CommitFeed, ReadyHints } from '../stream/port.ts';
 import type { Attachment } from './attachment.ts';
 import type { Breakers } from './breakers.ts';
@@ -54,6 +55,8 @@ export interface EngineContext {
   /** A reply was lost: leases may stand in our name that nobody knows of. Looks for them once things have settled. */
   reconcile(): void;
   resolveModel(config: TurnConfig): Promise<ResolvedModel>;
+  /** What running steps may ask for. */
+  ops: SessionOps;
   /** Aborted when the process shuts down. */
   signal: AbortSignal;
 }

@@ -47,12 +47,12 @@ interface PoolState {
  */
 export class Dispatcher {
   readonly attachments = new Map<Uuid, Attachment>();
-  /** This instance cannot renew itself, so the others may take it for lost. */
-  away = false;
   /** This instance is shutting down. */
   draining = false;
   readonly #deps: DispatcherDeps;
   readonly #pools: Record<Pool, PoolState>;
+  #away = false;
+  #resumptions = 0;
   #turn = 0;
   #offered = 0;
 
@@ -60,6 +60,21 @@ export class Dispatcher {
     this.#deps = deps;
     const idle = (): PoolState => ({ busy: false, wanted: false, backlog: false, afterOrg: NO_ORG, retryMs: RETRY_MS, retrying: false });
     this.#pools = { reason: idle(), tool: idle() };
+  }
+
+  /** This instance cannot renew itself, so the others may take it for lost. */
+  get away(): boolean {
+    return this.#away;
+  }
+
+  set away(away: boolean) {
+    if (this.#away && !away) this.#resumptions++;
+    this.#away = away;
+  }
+
+  /** How often this instance has come back after it was away. */
+  get resumptions(): number {
+    return this.#resumptions;
   }
 
   /** Nothing is claimed. */

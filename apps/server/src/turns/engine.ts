@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { IdSource, ResolvedModel, WorkerGateway } from '@everruns/contract';
 import { claimBatch, leasesOfInstance, pruneAll } from '@everruns/storage';
 import type { BeatResult, Database, TurnConfig } from '@everruns/storage';
+import type { SessionOps } from '../session-ops/scope.ts';
 import type { CommitFeed, Peers, ReadyHints } from '../stream/port.ts';
 import { Breakers } from './breakers.ts';
 import { cancelLease, ENGINE_DEFAULTS } from './context.ts';
@@ -23,6 +24,7 @@ export interface EngineDeps<S extends EventPipeline> {
   ids: IdSource;
   log: Log;
   resolveModel(config: TurnConfig): Promise<ResolvedModel>;
+  ops: SessionOps;
   /** Made by the caller once it has the instance: streams need to know the peers. */
   streams(peers: Peers): S;
   address: string;
@@ -117,6 +119,7 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
     decides: (version) => versions.includes(version),
     newTurnVersion: () => instance.commonVersion('turn'),
     resolveModel: (config) => deps.resolveModel(config),
+    ops: deps.ops,
     signal: stopping.signal,
     assign: (attachment, task) => delivery.assign(attachment, task),
     reconcile: () => reconciler.request(),

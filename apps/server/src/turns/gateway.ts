@@ -2,14 +2,16 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { POOLS } from '@everruns/contract';
 import type { Pool, Uuid, WorkerGateway } from '@everruns/contract';
-import type { Hello, ServerMessage, WorkerMessage } from '@everruns/contract/generated/worker';
+import type { CallReply, CallRequest, Hello, ServerMessage, WorkerMessage } from '@everruns/contract/generated/worker';
 import { isTransient, leasesOfAttachment, outcomeUnknown, workerDetached } from '@everruns/storage';
 import type { HeldLease } from '@everruns/storage';
 import { adopt, SUPERSEDED, WorkerRefused } from './adoption.ts';
 import { Attachment } from './attachment.ts';
 import type { WorkerIdentity, WorkerStream } from './attachment.ts';
-import { cancelLease } from './context.ts';
+import { cancelLease, repeat } from './context.ts';
 import type { EngineContext } from './context.ts';
+import { answerCall } from '../session-ops/answer-call.ts';
+import type { LeaseScope } from '../session-ops/scope.ts';
 import type { Delivery } from './delivery.ts';
 import { failLease } from './lease-ends.ts';
 import { MessageQueue } from './message-queue.ts';
@@ -55,6 +57,26 @@ export class Gateway implements WorkerGateway {
       .finally(() => outgoing.end());
     signal.addEventListener('abort', () => outgoing.end(), { once: true });
     yield* outgoing;
+  }
+
+  /** A worker says its leases before it asks in their name, so that a lease which is not known here has ended. */
+  call(request: CallRequest): Promise<CallReply> {
+    const ctx = this.#ctx;
+    return answerCall(request, this.#scopeOf(request.token), {
+      ops: ctx.ops,
+      repeat: (work) => repeat(ctx, work),
+      onFault: (error) => ctx.log.error({ err: error, op: request.op }, 'op failed'),
+    });
+  }
+
+  #scopeOf(token: Uuid): LeaseScope | null {
+    for (const attachment of this.#ctx.dispatcher.attachments.values()) {
+      const record = attachment.tasks.get(token);
+      if (record === undefined) continue;
+      const { orgId, sessionId, workflowId, taskId, callId, step } = record;
+      return { orgId, sessionId, turnId: workflowId, lease: { taskId, token }, callId, step };
+    }
+    return null;
   }
 
   async #read(incoming: AsyncIterable<WorkerMessage>, stream: WorkerStream, signal: AbortSignal): Promise<void> {
@@ -176,10 +198,12 @@ export class Gateway implements WorkerGateway {
     const { id, instanceId, worker } = attachment;
     let graceMs = ctx.settings.releaseAfterMs;
     for (;;) {
+      const { resumptions } = ctx.dispatcher;
       await sleep(graceMs, undefined, { signal: ctx.signal }).catch(() => undefined);
       await this.#arrivals.get(worker.workerId)?.catch(() => undefined);
       if (ctx.signal.aborted) return null;
-      if (ctx.dispatcher.paused) {
+      // The worker was turned away meanwhile, or still is: it has all of the time to come back from when it can.
+      if (ctx.dispatcher.paused || ctx.dispatcher.resumptions !== resumptions) {
         graceMs = RETURN_MS;
         continue;
       }

@@ -123,6 +123,21 @@ test('W6: an instance that cannot renew releases nothing, although its database 
   await undisturbed(sessionId);
 });
 
+test('W6: workers that were sent away for nothing have all of their time to come back from when they can', async () => {
+  await fixture.another().then((dead) => (dead.faults.away = true)); // not yet known to be lost
+  await leaving.beat();
+  const { sessionId, task, input } = await reasoning();
+  leaving.faults.away = true;
+  expect(await worker.ended).toBeNull();
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  leaving.faults.away = false;
+  await leaving.beat();
+  await new Promise((resolve) => setTimeout(resolve, 1_800));
+  const back = await attached(leaving, again([task]));
+  expect(await back.complete(task, answer(input))).toBe('ok');
+  await undisturbed(sessionId);
+});
+
 test('W6: an instance that is alone keeps its workers while the database is away', async () => {
   const { sessionId, task, input } = await reasoning();
   leaving.faults.away = true;

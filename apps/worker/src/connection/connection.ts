@@ -1,6 +1,6 @@
 import { sleep, type Clock } from '@everruns/agent/clock';
 import type { OpenLink, WorkerLink } from '@everruns/contract';
-import type { Beat, Hello, ServerMessage, Welcome, WorkerMessage } from '@everruns/contract/generated/worker';
+import type { Beat, CallReply, CallRequest, Hello, ServerMessage, Welcome, WorkerMessage } from '@everruns/contract/generated/worker';
 import { LinkRefused } from '../links/link-refused.ts';
 import type { WorkerLog } from '../log.ts';
 import { reconnectDelayMs } from './reconnect-delay.ts';
@@ -33,6 +33,8 @@ const WELCOME_WITHIN_MS = 5_000;
 /** A control plane answers each beat; one that says nothing for so many of them is given up. */
 const MAX_SILENT_BEATS = 5;
 const CLOSE_WITHIN_MS = 1_500;
+/** Between a call without a reply and its repetition. */
+const ASK_AGAIN_MS = 100;
 
 /** Keeps the worker attached: one link at a time, again at once when it breaks, then with back-off. */
 export class Connection {
@@ -41,6 +43,8 @@ export class Connection {
   #link: WorkerLink | null = null;
   #cut: AbortController | null = null;
   #ended: Promise<void> = Promise.resolve();
+  /** Calls that wait for a link. */
+  readonly #waiting = new Set<() => void>();
   #everAttached = false;
   #silentBeats = 0;
   #beats = 0;
@@ -58,6 +62,39 @@ export class Connection {
   /** Says something to the control plane; dropped while there is none. */
   send(kind: WorkerKind): void {
     this.#link?.send({ kind });
+  }
+
+  /**
+   * Asks for something in the name of a lease, again on each new link until there is a reply: every op can be repeated. Rejects only with the
+   * signal's reason.
+   */
+  async call(request: CallRequest, signal: AbortSignal): Promise<CallReply> {
+    for (;;) {
+      const link = await this.#attached(signal);
+      try {
+        return await link.call(request, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#deps.log.warn({ op: request.op, cause: error instanceof Error ? error.message : String(error) }, 'no reply, asking again');
+        await sleep(this.#deps.clock, ASK_AGAIN_MS, signal);
+      }
+    }
+  }
+
+  /** The link, now or when there is one. */
+  #attached(signal: AbortSignal): Promise<WorkerLink> {
+    if (this.#link !== null) return Promise.resolve(this.#link);
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        this.#waiting.delete(settle);
+        signal.removeEventListener('abort', settle);
+        if (this.#link !== null) resolve(this.#link);
+        else reject(signal.reason as Error);
+      };
+      this.#waiting.add(settle);
+      signal.addEventListener('abort', settle, { once: true });
+      if (signal.aborted) settle();
+    });
   }
 
   /** Ends in order: what was said arrives, unless the control plane does not take it in time. */
@@ -144,6 +181,7 @@ export class Connection {
           this.#link = link;
           this.#deps.log.info({ instance: kind.value.instanceId, held: kind.value.held.length, lost: kind.value.lost.length }, 'attached');
           this.#deps.welcomed(kind.value);
+          for (const settle of this.#waiting) settle();
           stopBeats ??= this.#startBeats(cut);
         } else if (this.#link === link && kind.$case !== 'pulse') {
           this.#deps.received(kind);

@@ -1,10 +1,17 @@
 import type { JsonObject } from '@everruns/agent/capability';
+import type { OpAnswer } from '@everruns/agent/session-access';
 import type { StepSink, TextDelta } from '@everruns/agent/step';
 import type { InStepEvent, Pool, TaskOutcome } from '@everruns/contract';
-import type { Held, Task } from '@everruns/contract/generated/worker';
+import type { CallReply, CallRequest, Held, Task } from '@everruns/contract/generated/worker';
 import type { WorkerKind } from '../connection/connection.ts';
 import { OpenTexts } from './open-texts.ts';
 import { encodeOutcome, encodePayload, PayloadTooLarge, splitText, tooLarge } from './payload.ts';
+
+/** The way to the control plane, whichever connection there is. */
+export interface ControlPlane {
+  send(kind: WorkerKind): void;
+  call(request: CallRequest, signal: AbortSignal): Promise<CallReply>;
+}
 
 /**
  * One task that this worker holds, from its assignment until the control plane has taken its outcome or wants it no more. What is said under
@@ -21,7 +28,7 @@ export class Lease implements StepSink {
   /** Something left the worker: the step can no longer be given back as if it had never begun. */
   hasSpoken = false;
   readonly #abort = new AbortController();
-  readonly #send: (kind: WorkerKind) => void;
+  readonly #plane: ControlPlane;
   readonly #texts = new OpenTexts();
   /** By number. An append stays while a text that it began is open. */
   readonly #appends = new Map<number, { kind: WorkerKind; isAnswered: boolean }>();
@@ -30,11 +37,11 @@ export class Lease implements StepSink {
   #appended = 0;
   #checkpointed = 0;
 
-  constructor(task: Task, send: (kind: WorkerKind) => void) {
+  constructor(task: Task, plane: ControlPlane) {
     this.task = task;
     this.pool = task.pool as Pool;
     this.hasStarted = this.pool !== 'tool';
-    this.#send = send;
+    this.#plane = plane;
   }
 
   get signal(): AbortSignal {
@@ -74,8 +81,23 @@ export class Lease implements StepSink {
     });
   }
 
+  /** Asks something of the session in this lease's name. Rejects when the lease ends before there is an answer. */
+  async call(op: string, args: unknown): Promise<OpAnswer> {
+    let payload: Buffer;
+    try {
+      payload = encodePayload(args ?? null);
+    } catch (error) {
+      if (!(error instanceof PayloadTooLarge)) throw error;
+      return { problem: { code: 'payload_too_large', message: error.message } };
+    }
+    const { kind } = await this.#plane.call({ token: this.task.token, op, args: payload }, this.signal);
+    if (kind?.$case === 'value') return { value: JSON.parse(kind.value.toString('utf8')) as unknown };
+    const { code = 'internal', message = 'The platform gave no answer.', field = '' } = kind?.value ?? {};
+    return { problem: { code, message, ...(field !== '' && { field }) } };
+  }
+
   heartbeat(): void {
-    this.#send({ $case: 'heartbeat', value: this.held });
+    this.#plane.send({ $case: 'heartbeat', value: this.held });
   }
 
   finish(outcome: TaskOutcome, acceptsNext: boolean): void {
@@ -109,15 +131,15 @@ export class Lease implements StepSink {
   /** Says again what was not answered, and, while the step runs, its open texts from their beginning. */
   repeat(): void {
     const numbered = [...this.#appends.values()];
-    for (const { kind, isAnswered } of numbered) if (!this.isFinished || !isAnswered) this.#send(kind);
-    for (const { kind } of this.#checkpoints.values()) this.#send(kind);
-    if (this.#complete !== null) return this.#send(this.#complete);
-    for (const delta of this.#texts.whole()) for (const message of this.#deltaMessages(delta)) this.#send(message);
+    for (const { kind, isAnswered } of numbered) if (!this.isFinished || !isAnswered) this.#plane.send(kind);
+    for (const { kind } of this.#checkpoints.values()) this.#plane.send(kind);
+    if (this.#complete !== null) return this.#plane.send(this.#complete);
+    for (const delta of this.#texts.whole()) for (const message of this.#deltaMessages(delta)) this.#plane.send(message);
   }
 
   /** Only the outcome again: the control plane says that the lease is gone, and may mean that it has the outcome already. */
   repeatOutcome(): void {
-    if (this.#complete !== null) this.#send(this.#complete);
+    if (this.#complete !== null) this.#plane.send(this.#complete);
   }
 
   get #isOver(): boolean {
@@ -126,7 +148,7 @@ export class Lease implements StepSink {
 
   #say(kind: WorkerKind): void {
     this.hasSpoken = true;
-    this.#send(kind);
+    this.#plane.send(kind);
   }
 
   /** What no message can carry ends the step, since it cannot go on as if it had been said; null then. */

@@ -1,7 +1,7 @@
 import { ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js';
 import { createClient, createChannel, ClientError, Metadata, Status, type Channel } from 'nice-grpc';
 import type { OpenLink, WorkerLink } from '@everruns/contract';
-import { WorkerServiceDefinition, type WorkerMessage, type WorkerServiceClient } from '@everruns/contract/generated/worker';
+import { WorkerServiceDefinition, type CallReply, type WorkerMessage, type WorkerServiceClient } from '@everruns/contract/generated/worker';
 import { firstReady } from './first-ready.ts';
 import { LinkRefused } from './link-refused.ts';
 import { MessageQueue } from './message-queue.ts';
@@ -84,6 +84,8 @@ function attach(channel: Channel, token: string | undefined, signal: AbortSignal
       if (closing !== null) clearTimeout(closing);
       channel.close();
     }),
+    call: (request, callSignal) =>
+      client.call(request, { signal: AbortSignal.any([signal, end.signal, callSignal]), metadata }).catch(answerOf),
     close() {
       outgoing.end();
       closing ??= setTimeout(() => {
@@ -92,6 +94,19 @@ function attach(channel: Channel, token: string | undefined, signal: AbortSignal
       }, CLOSE_WITHIN_MS).unref();
     },
   };
+}
+
+/** What would fail in the same way every time is an answer; anything else is for the next link. */
+function answerOf(error: unknown): CallReply {
+  if (!(error instanceof ClientError)) throw error;
+  const { code, details } = error;
+  if (code === Status.RESOURCE_EXHAUSTED) return problem('payload_too_large', 'It is larger than one message can be.');
+  if (code === Status.UNIMPLEMENTED) return problem('not_in_this_version', details);
+  throw error;
+}
+
+function problem(code: string, message: string): CallReply {
+  return { kind: { $case: 'problem', value: { code, message, field: '' } } };
 }
 
 async function* untilClosed<T>(incoming: AsyncIterable<T>, closed: () => void): AsyncIterable<T> {

@@ -7,6 +7,11 @@ export function linkTo(gateway: WorkerGateway): OpenLink {
   return (signal) => {
     const outgoing = new MessageQueue<WorkerMessage>();
     const receive = gateway.attach(outgoing, signal);
-    return Promise.resolve({ send: (message) => outgoing.push(message), receive, close: () => outgoing.end() });
+    return Promise.resolve({
+      send: (message) => outgoing.push(message),
+      receive,
+      call: (request) => gateway.call(request),
+      close: () => outgoing.end(),
+    });
   };
 }

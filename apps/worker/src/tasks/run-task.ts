@@ -1,6 +1,7 @@
 import type { JsonObject } from '@everruns/agent/capability';
 import { ModelDetached } from '@everruns/agent/model';
 import { runReasonStep, type ReasonDeps } from '@everruns/agent/reason/reason-step';
+import type { CallSession } from '@everruns/agent/session-access';
 import { runToolStep, type ToolExecutor } from '@everruns/agent/tools/tool-step';
 import type { ReasonInput, TaskInput, TaskOutcome } from '@everruns/contract';
 import type { Lease } from '../leases/lease.ts';
@@ -41,7 +42,8 @@ function runTool(input: Extract<TaskInput, { kind: 'tool' }>, lease: Lease, deps
   const started = () => {
     lease.hasStarted = true;
   };
-  return runToolStep({ input, sink: lease, timeoutMs: lease.task.startToCloseMs, started }, deps, lease.signal);
+  const call: CallSession = (op, args) => lease.call(op, args);
+  return runToolStep({ input, sink: lease, timeoutMs: lease.task.startToCloseMs, call, started }, deps, lease.signal);
 }
 
 async function runReason(input: ReasonInput, lease: Lease, deps: TaskDeps): Promise<TaskOutcome> {

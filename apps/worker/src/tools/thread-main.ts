@@ -1,31 +1,56 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { sessionAccess, type OpAnswer } from '@everruns/agent/session-access';
 import { executeTool, type ToolRequest } from '@everruns/agent/tools/execute-tool';
 import { loadCapabilities } from '@everruns/capabilities/load';
 import { takeOffer, type FromThread, type ThreadData, type ToThread } from './thread-protocol.ts';
 
 /** A tool thread: runs one call after the other for the worker's main thread, which may end it at any time. */
 
+interface Running {
+  abort: AbortController;
+  /** What the call has asked of its session, by number. */
+  asked: Map<number, (answer: OpAnswer) => void>;
+}
+
 const port = parentPort;
 if (port === null) throw new Error('tool threads are started by a worker');
 const { capabilityModules, offer } = workerData as ThreadData;
 const registry = await loadCapabilities(capabilityModules);
-const running = new Map<number, AbortController>();
+const running = new Map<number, Running>();
 const say = (message: FromThread) => port.postMessage(message);
 
 port.on('message', (message: ToThread) => {
-  if (message.type === 'abort') running.get(message.id)?.abort(new Error('the call was stopped'));
+  if (message.type === 'abort') running.get(message.id)?.abort.abort(new Error('the call was stopped'));
+  else if (message.type === 'answer') answered(message.id, message.n, message.answer);
   else if (takeOffer(offer, message.id)) void run(message.id, message.request);
 });
 say({ type: 'ready' });
 
 async function run(id: number, request: ToolRequest): Promise<void> {
-  const abort = new AbortController();
-  running.set(id, abort);
+  const call: Running = { abort: new AbortController(), asked: new Map() };
+  running.set(id, call);
   const execution = await executeTool(registry, request, {
-    signal: abort.signal,
+    signal: call.abort.signal,
     now: () => new Date(),
     progress: (message) => say({ type: 'progress', id, message: String(message) }),
+    session: sessionAccess((op, args) => ask(id, call, { op, args })),
   });
   running.delete(id);
   say({ type: 'result', id, execution });
+}
+
+let asked = 0;
+
+function ask(id: number, call: Running, { op, args }: { op: string; args: unknown }): Promise<OpAnswer> {
+  const n = ++asked;
+  return new Promise((resolve) => {
+    call.asked.set(n, resolve);
+    say({ type: 'ask', id, n, op, args });
+  });
+}
+
+function answered(id: number, n: number, answer: OpAnswer): void {
+  const call = running.get(id);
+  call?.asked.get(n)?.(answer);
+  call?.asked.delete(n);
 }

@@ -1,3 +1,4 @@
+import type { OpAnswer } from '@everruns/agent/session-access';
 import type { ToolExecution, ToolRequest } from '@everruns/agent/tools/execute-tool';
 
 /** What a worker's main thread and a tool thread say to each other. */
@@ -8,12 +9,18 @@ export interface ThreadData {
   offer: Int32Array<SharedArrayBuffer>;
 }
 
-export type ToThread = { type: 'run'; id: number; request: ToolRequest } | { type: 'abort'; id: number };
+export type ToThread =
+  | { type: 'run'; id: number; request: ToolRequest }
+  | { type: 'abort'; id: number }
+  /** The answer to what the call asked as its number `n`. */
+  | { type: 'answer'; id: number; n: number; answer: OpAnswer };
 
 export type FromThread =
   | { type: 'ready' }
   | { type: 'result'; id: number; execution: ToolExecution }
-  | { type: 'progress'; id: number; message: string };
+  | { type: 'progress'; id: number; message: string }
+  /** The call asks something of its session. */
+  | { type: 'ask'; id: number; n: number; op: string; args: unknown };
 
 /** Offers a call. Exactly one of `takeOffer` and `withdrawOffer` succeeds afterwards, so no call can run twice. */
 export function makeOffer(offer: Int32Array, id: number): void {

@@ -1,6 +1,7 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startEffectSimulator } from '@everruns/testing/kill/effect-simulator';
+import type { OpAnswer } from '@everruns/agent/session-access';
 import type { ToolExecution } from '@everruns/agent/tools/execute-tool';
 import { createToolThreads, type ToolThreads } from './tool-threads.ts';
 
@@ -17,7 +18,10 @@ function create(options: { maxThreads?: number; minThreads?: number; modules?: s
   return pool;
 }
 
+const never = new Promise<never>(() => undefined);
+
 interface RunOptions {
+  call?: (op: string, args: unknown) => Promise<OpAnswer>;
   signal?: AbortSignal;
   progress?: (message: string) => void;
   started?: () => void;
@@ -28,7 +32,7 @@ function run(threads: ToolThreads, tool: string, args: unknown = {}, options: Ru
   const ref = tool.startsWith('test_') ? 'test_tools' : 'current_time';
   return threads.execute(
     { capability: { ref }, tool, arguments: args, context },
-    { signal: new AbortController().signal, progress: () => undefined, started: () => undefined, ...options },
+    { signal: new AbortController().signal, progress: () => undefined, started: () => undefined, call: () => never, ...options },
   );
 }
 
@@ -92,6 +96,40 @@ describe('tool threads', () => {
     const results = Array.from({ length: 7 }, () => run(threads, 'test_sleep', { ms: 30 }));
     await Promise.all(results);
     expect(threads.threads).toBeLessThanOrEqual(3);
+  });
+});
+
+describe('a tool that asks something of its session', () => {
+  it('gets the answer', async () => {
+    const asked: unknown[] = [];
+    const call = (op: string, args: unknown): Promise<OpAnswer> => (asked.push([op, args]), Promise.resolve({ value: { value: 'blue' } }));
+    expect(await run(create(), 'test_recall', { key: 'colour' }, { call })).toEqual({ status: 'success', json: '{"recalled":"blue"}' });
+    expect(asked).toEqual([['kv.get', { key: 'colour' }]]);
+  });
+
+  it('ends with the problem as its error, for the model to read', async () => {
+    const call = (): Promise<OpAnswer> => Promise.resolve({ problem: { code: 'resource_limit_reached', message: 'That is too much.' } });
+    expect(await run(create(), 'test_recall', { key: 'colour' }, { call })).toEqual({ status: 'error', error: 'That is too much.' });
+  });
+
+  it('fails as a fault of the platform when that broke', async () => {
+    const call = (): Promise<OpAnswer> => Promise.resolve({ problem: { code: 'internal', message: 'not for models' } });
+    expect(await run(create(), 'test_recall', { key: 'colour' }, { call })).toMatchObject({
+      status: 'error',
+      error: expect.not.stringContaining('models') as unknown,
+    });
+  });
+
+  it('is ended like any other while it waits', async () => {
+    const threads = create();
+    const abort = new AbortController();
+    const asking = Promise.withResolvers<void>();
+    const result = run(threads, 'test_recall', { key: 'colour' }, { signal: abort.signal, call: () => (asking.resolve(), never) });
+    result.catch(() => undefined);
+    await asking.promise;
+    abort.abort(new Error('cancelled'));
+    await expect(result).rejects.toThrow('cancelled');
+    expect(await run(threads, 'get_current_time')).toMatchObject({ status: 'success' });
   });
 });
 

@@ -140,6 +140,14 @@ class ThreadPool implements ToolThreads {
         this.#free(from);
       },
       progress: (id, message) => this.#calls.get(id)?.hooks.progress(message),
+      ask: (from, { id, n, op, args }) => {
+        // A call that is over gets no answer, and its thread is about to be freed or ended.
+        const asking = this.#calls.get(id)?.hooks.call(op, args);
+        asking?.then(
+          (answer) => from.answer(id, n, answer),
+          () => undefined,
+        );
+      },
       ended: (ended, end) => this.#ended(ended, end),
     });
     this.#all.add(thread);

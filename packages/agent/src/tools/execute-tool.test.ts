@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createCapabilityRegistry, toolError, toolSuccess, type Capability, type Tool } from '../capability.ts';
 import { executeTool, INTERNAL_ERROR, type ToolRequest } from './execute-tool.ts';
+import { sessionAccess } from '../session-access.ts';
 
 function withTool(execute: Tool['execute']): Capability {
   return {
@@ -21,7 +22,8 @@ function withTool(execute: Tool['execute']): Capability {
 }
 
 const context = { session_id: 's', org_id: 'o', turn_id: 't', tool_call_id: 'c', idempotency_key: 'k', attempt: 1 };
-const hooks = { signal: new AbortController().signal, now: () => new Date(0), progress: () => undefined };
+const session = sessionAccess(() => Promise.resolve({ problem: { code: 'resource_limit_reached', message: 'Too many pairs.' } }));
+const hooks = { signal: new AbortController().signal, now: () => new Date(0), progress: () => undefined, session };
 
 function run(execute: Tool['execute'], request: Partial<ToolRequest> = {}) {
   const registry = createCapabilityRegistry([withTool(execute)]);
@@ -34,6 +36,11 @@ describe('executeTool', () => {
       status: 'success',
       json: '{"args":{"n":1},"key":"k"}',
     });
+  });
+
+  it('ends with what the platform refuses, in its words', async () => {
+    const execution = await run(async (_, ctx) => toolSuccess(await ctx.session.call('kv.set', { key: 'a', value: 'b' })));
+    expect(execution).toEqual({ status: 'error', error: 'Too many pairs.' });
   });
 
   it('resolves the capability with its configuration', async () => {

@@ -1,5 +1,6 @@
 import type { CapabilityRegistry, JsonObject, ToolContext, ToolResult } from '../capability.ts';
 import { isRecord, present } from '../objects.ts';
+import { SessionCallError } from '../session-access.ts';
 import { checkArguments } from './check-arguments.ts';
 import { limitError, limitJson } from './limit-result.ts';
 
@@ -8,13 +9,15 @@ export interface ToolRequest {
   capability: { ref: string; config?: unknown };
   tool: string;
   arguments: unknown;
-  context: Omit<ToolContext, 'signal' | 'now' | 'progress'>;
+  /** Capabilities whose hooks see the result, in this order. */
+  resultHooks?: readonly { ref: string; config?: unknown }[];
+  context: Omit<ToolContext, 'signal' | 'now' | 'progress' | 'session'>;
 }
 
 /** How a call ended: serialised JSON for the model, or an error text for it; `fault` is for operators only. */
 export type ToolExecution = { status: 'success'; json: string } | { status: 'error'; error: string; fault?: string };
 
-export type ToolHooks = Pick<ToolContext, 'signal' | 'now' | 'progress'>;
+export type ToolHooks = Pick<ToolContext, 'signal' | 'now' | 'progress' | 'session'>;
 
 export const INTERNAL_ERROR = 'The tool failed because of an internal error.';
 
@@ -24,8 +27,9 @@ export const INTERNAL_ERROR = 'The tool failed because of an internal error.';
  */
 export async function executeTool(registry: CapabilityRegistry, request: ToolRequest, hooks: ToolHooks): Promise<ToolExecution> {
   try {
-    return toExecution(await runTool(registry, request, hooks));
+    return toExecution(await rewritten(registry, request, { result: await runTool(registry, request, hooks), hooks }));
   } catch (error) {
+    if (error instanceof SessionCallError && error.code !== 'internal') return { status: 'error', error: limitError(error.message) };
     return internal(error);
   }
 }
@@ -42,6 +46,26 @@ async function runTool(registry: CapabilityRegistry, request: ToolRequest, hooks
   const problems = checkArguments(tool.definition.parameters, request.arguments);
   if (problems.length > 0) return { kind: 'error', text: `The arguments of ${request.tool} are not valid: ${problems.join('; ')}.` };
   return tool.execute(request.arguments as JsonObject, { ...context, ...hooks });
+}
+
+/** The result as its hooks leave it. One that is gone or breaks fails the call: nobody may see what it has not. */
+async function rewritten(
+  registry: CapabilityRegistry,
+  { tool, arguments: args, resultHooks = [], context }: ToolRequest,
+  { result, hooks }: { result: ToolResult; hooks: ToolHooks },
+): Promise<ToolResult> {
+  let current = result;
+  const { session_id, org_id, locale } = context;
+  for (const { ref, config } of resultHooks) {
+    if (current.kind === 'internal') return current;
+    const capability = registry.get(ref);
+    if (capability === undefined) return { kind: 'error', text: `The capability "${ref}", which checks this result, is not available.` };
+    const given = isRecord(config) ? (config as JsonObject) : {};
+    const resolved = await capability.resolve(given, present({ session_id, org_id, locale }));
+    const finished = { name: tool, arguments: args as JsonObject, result: current };
+    current = (await resolved.hooks?.rewriteResult?.(finished, { ...context, ...hooks })) ?? current;
+  }
+  return current;
 }
 
 function toExecution(result: ToolResult): ToolExecution {

@@ -11,7 +11,8 @@ function start(execute: ToolExecutor['execute'], input = toolInput({ name: 'do',
   const sink = createRecordingSink();
   const log = createRecordingLog();
   const abort = new AbortController();
-  const result = runToolStep({ input, sink, timeoutMs }, { executor: { execute }, clock, log }, abort.signal);
+  const call = () => Promise.resolve({ value: null });
+  const result = runToolStep({ input, sink, timeoutMs, call }, { executor: { execute }, clock, log }, abort.signal);
   result.catch(() => undefined);
   return { clock, sink, log, abort, result };
 }

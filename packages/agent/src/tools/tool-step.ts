@@ -1,6 +1,7 @@
 import type { InStepEvent, ToolInput, ToolOutcome } from '@everruns/contract';
 import type { Clock } from '../clock.ts';
 import { present } from '../objects.ts';
+import type { CallSession } from '../session-access.ts';
 import type { StepLog, StepSink } from '../step.ts';
 import type { ToolExecution, ToolRequest } from './execute-tool.ts';
 
@@ -16,6 +17,8 @@ export interface ToolExecutor {
 export interface ExecutionHooks {
   signal: AbortSignal;
   progress(message: string): void;
+  /** What the call asks of its session. */
+  call: CallSession;
   /** The call is about to run: from here on it can no longer be given back as never started. */
   started(): void;
 }
@@ -31,6 +34,8 @@ export interface ToolTask {
   sink: StepSink;
   /** Milliseconds from now after which the call is ended with status `timeout`; 0 means no limit of the worker's own. */
   timeoutMs: number;
+  /** What the call asks of its session. */
+  call: CallSession;
   started?: () => void;
 }
 
@@ -48,12 +53,14 @@ export async function runToolStep(task: ToolTask, deps: ToolDeps, signal: AbortS
     events: [],
   });
   if (call.problem !== undefined) return outcome({ status: 'error', error: call.problem });
+  if (call.answer !== undefined) return outcome({ status: 'success', result: call.answer });
   if (call.capability === undefined) return outcome({ status: 'error', error: `There is no tool named "${call.name}".` });
   const limit = startLimit(task, deps.clock, signal);
   try {
     const execution = await deps.executor.execute(toRequest(task.input, call.capability), {
       signal: limit.signal,
       progress: progressReporter(task, deps.clock),
+      call: task.call,
       started: () => task.started?.(),
     });
     return outcome(toFields(execution, task, deps.log));
@@ -72,6 +79,7 @@ function toRequest(input: ToolInput, capability: NonNullable<ToolInput['call']['
     capability: present({ ref: capability.ref, config: capability.config }),
     tool: input.call.name,
     arguments: input.call.arguments,
+    ...present({ resultHooks: input.call.result_hooks }),
     context: {
       session_id,
       org_id,

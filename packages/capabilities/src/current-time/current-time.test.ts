@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { runTool } from '../testing.ts';
 import { currentTime } from './current-time.ts';
 
-const run = (args: unknown, at = '2026-01-02T03:04:05.678Z') => runTool(currentTime, 'get_current_time', args, new Date(at));
+const run = (args: unknown, at = '2026-01-02T03:04:05.678Z') => runTool(currentTime, 'get_current_time', args, { at: new Date(at) });
 
 describe('get_current_time', () => {
   it('tells UTC in ISO 8601 when asked for nothing', async () => {

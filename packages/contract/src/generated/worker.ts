@@ -12,6 +12,30 @@ export const protobufPackage = "everruns.internal.v1";
 
 export const protobufFileName = "worker.proto";
 
+export interface CallRequest {
+  /** of the lease; organization and session are derived from it */
+  token: string;
+  op: string;
+  /** JSON; shapes in packages/contract/src/session-ops */
+  args: Buffer;
+}
+
+export interface CallReply {
+  kind:
+    | //
+    /** JSON */
+    { $case: "value"; value: Buffer }
+    | { $case: "problem"; value: CallProblem }
+    | undefined;
+}
+
+/** Why the op was not done, in words that a model may read. */
+export interface CallProblem {
+  code: string;
+  message: string;
+  field: string;
+}
+
 export interface WorkerMessage {
   kind:
     | { $case: "hello"; value: Hello }
@@ -190,6 +214,245 @@ export interface Drain {
 export interface Pulse {
   n: number;
 }
+
+function createBaseCallRequest(): CallRequest {
+  return { token: "", op: "", args: Buffer.alloc(0) };
+}
+
+export const CallRequest: MessageFns<CallRequest> = {
+  encode(message: CallRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== "") {
+      writer.uint32(10).string(message.token);
+    }
+    if (message.op !== "") {
+      writer.uint32(18).string(message.op);
+    }
+    if (message.args.length !== 0) {
+      writer.uint32(26).bytes(message.args);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CallRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCallRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.op = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.args = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CallRequest>): CallRequest {
+    return CallRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CallRequest>): CallRequest {
+    const message = createBaseCallRequest();
+    message.token = object.token ?? "";
+    message.op = object.op ?? "";
+    message.args = object.args ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseCallReply(): CallReply {
+  return { kind: undefined };
+}
+
+export const CallReply: MessageFns<CallReply> = {
+  encode(message: CallReply, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.kind?.$case) {
+      case "value":
+        writer.uint32(10).bytes(message.kind.value);
+        break;
+      case "problem":
+        CallProblem.encode(message.kind.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CallReply {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCallReply();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = { $case: "value", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = { $case: "problem", value: CallProblem.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CallReply>): CallReply {
+    return CallReply.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CallReply>): CallReply {
+    const message = createBaseCallReply();
+    switch (object.kind?.$case) {
+      case "value": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "value", value: object.kind.value };
+        }
+        break;
+      }
+      case "problem": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "problem", value: CallProblem.fromPartial(object.kind.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseCallProblem(): CallProblem {
+  return { code: "", message: "", field: "" };
+}
+
+export const CallProblem: MessageFns<CallProblem> = {
+  encode(message: CallProblem, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== "") {
+      writer.uint32(10).string(message.code);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    if (message.field !== "") {
+      writer.uint32(26).string(message.field);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CallProblem {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCallProblem();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.field = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CallProblem>): CallProblem {
+    return CallProblem.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CallProblem>): CallProblem {
+    const message = createBaseCallProblem();
+    message.code = object.code ?? "";
+    message.message = object.message ?? "";
+    message.field = object.field ?? "";
+    return message;
+  },
+};
 
 function createBaseWorkerMessage(): WorkerMessage {
   return { kind: undefined };
@@ -2281,6 +2544,15 @@ export const WorkerServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /** What a running step asks for in the name of its lease: files, key-value pairs, secrets ... Every op can be repeated. */
+    call: {
+      name: "Call",
+      requestType: CallRequest as typeof CallRequest,
+      requestStream: false,
+      responseType: CallReply as typeof CallReply,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -2289,6 +2561,8 @@ export interface WorkerServiceImplementation<CallContextExt = {}> {
     request: AsyncIterable<WorkerMessage>,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<ServerMessage>>;
+  /** What a running step asks for in the name of its lease: files, key-value pairs, secrets ... Every op can be repeated. */
+  call(request: CallRequest, context: CallContext & CallContextExt): Promise<DeepPartial<CallReply>>;
 }
 
 export interface WorkerServiceClient<CallOptionsExt = {}> {
@@ -2296,6 +2570,8 @@ export interface WorkerServiceClient<CallOptionsExt = {}> {
     request: AsyncIterable<DeepPartial<WorkerMessage>>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<ServerMessage>;
+  /** What a running step asks for in the name of its lease: files, key-value pairs, secrets ... Every op can be repeated. */
+  call(request: DeepPartial<CallRequest>, options?: CallOptions & CallOptionsExt): Promise<CallReply>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;

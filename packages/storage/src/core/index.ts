@@ -13,3 +13,5 @@ export * from './timers.ts';
 export * from './totals.ts';
 export * from './versions.ts';
 export * from './workers.ts';
+export { fence, fenced, fenceValues, LeaseLostError } from './fence.ts';
+export type { WriterLease } from './fence.ts';

@@ -91,6 +91,7 @@ export async function engineFixture({ resolveModel, ...settings }: FixtureOption
       ids,
       log: quiet,
       resolveModel: resolveModel ?? (() => Promise.resolve(MODEL)),
+      ops: (scope, op, args) => Promise.resolve({ scope, op, args }),
       streams: () => ({
         feed: {
           committed: (_session, written) => events.push(...written),

@@ -1,0 +1,27 @@
+import type { STORAGE_OPS } from '@everruns/contract';
+import type { SessionStorageService } from '../services/session-storage.ts';
+import type { OpHandlers } from './session-ops.ts';
+
+/** Key-value pairs and secrets, in the name of a lease. */
+export function storageOps(storage: SessionStorageService): OpHandlers<keyof typeof STORAGE_OPS> {
+  return {
+    'kv.set': (scope, pair) => storage.setPair(scope, pair, scope.lease),
+    'kv.get': async (scope, { key }) => found(await storage.getPair(scope, key)),
+    'kv.delete': async (scope, { key }) => ({ deleted: await storage.deletePair(scope, key, scope.lease) }),
+    'kv.list': async (scope) => {
+      const keys = (await storage.pairs(scope)).map((pair) => pair.key);
+      return { keys, total: keys.length };
+    },
+    'secrets.set': (scope, secret) => storage.setSecret(scope, secret, scope.lease),
+    'secrets.get': async (scope, { name }) => found(await storage.getSecret(scope, name)),
+    'secrets.delete': async (scope, { name }) => ({ deleted: await storage.deleteSecret(scope, name, scope.lease) }),
+    'secrets.list': async (scope) => {
+      const names = (await storage.secrets(scope)).map((secret) => secret.name);
+      return { names, total: names.length };
+    },
+  };
+}
+
+function found(value: string | null): { value: string } | null {
+  return value === null ? null : { value };
+}

@@ -1,0 +1,22 @@
+import type { ArgsOf, ResultOf } from './op.ts';
+import { STORAGE_OPS } from './storage.ts';
+
+export { STORAGE_OPS } from './storage.ts';
+
+/** All ops, by name. An area adds its own here. */
+export const SESSION_OPS = { ...STORAGE_OPS };
+
+export type SessionOp = keyof typeof SESSION_OPS;
+export type OpArgs<O extends SessionOp> = ArgsOf<(typeof SESSION_OPS)[O]>;
+export type OpResult<O extends SessionOp> = ResultOf<(typeof SESSION_OPS)[O]>;
+
+export function isSessionOp(name: string): name is SessionOp {
+  return Object.hasOwn(SESSION_OPS, name);
+}
+
+/** Why an op was not done, as it travels. The message is in words that a model may read. */
+export interface OpProblem {
+  code: string;
+  message: string;
+  field?: string;
+}

@@ -1,0 +1,144 @@
+import type { Uuid } from '@everruns/contract';
+import { fence, fenced, fenceValues, LeaseLostError } from '../core/fence.ts';
+import type { WriterLease } from '../core/fence.ts';
+import type { Queryable, Row, Statement } from '../database.ts';
+
+/** Pairs and secrets of a session. Whoever asks must be in the session's organization; of another one it looks as if there was no session. */
+
+/** Most pairs, and most secrets, that one session keeps. */
+export const MAX_SESSION_ENTRIES = 1_000;
+
+export interface SessionPlace {
+  orgId: Uuid;
+  sessionId: Uuid;
+}
+
+interface Area {
+  table: 'session_pairs' | 'session_secrets';
+  key: 'key' | 'name';
+  value: 'value' | 'value_encrypted';
+}
+
+const PAIRS: Area = { table: 'session_pairs', key: 'key', value: 'value' };
+const SECRETS: Area = { table: 'session_secrets', key: 'name', value: 'value_encrypted' };
+
+/** The session's row is read before the fence is locked, and the limit counts only other keys: an entry that is there can always be replaced. */
+const setStatement = ({ table, key, value }: Area): Statement => ({
+  name: `${table}_set`,
+  text: `with s as materialized (select session_id, org_id from session_heads where session_id = $1 and org_id = $2),
+ ${fence('$5', '$6')},
+ n as materialized (select count(*) as entries from (select 1 from ${table} o where o.session_id = $1 and o.${key} <> $3 limit $7::int) o),
+ w as (
+   insert into ${table} (session_id, org_id, ${key}, ${value})
+   select s.session_id, s.org_id, $3, $4 from s, n where ${fenced('$5')} and n.entries < $7::int
+   on conflict (session_id, ${key}) do update set ${value} = excluded.${value}, updated_at = clock_timestamp()
+   returning created_at = updated_at as created)
+ select exists (select 1 from s) as found, ${fenced('$5')} as standing, n.entries < $7::int as room, (select created from w) as created from n`,
+});
+
+const getStatement = ({ table, key, value }: Area): Statement => ({
+  name: `${table}_get`,
+  text: `select ${value} as value from ${table} where session_id = $1 and org_id = $2 and ${key} = $3`,
+});
+
+const deleteStatement = ({ table, key }: Area): Statement => ({
+  name: `${table}_delete`,
+  text: `with ${fence('$4', '$5')},
+ w as (delete from ${table} where session_id = $1 and org_id = $2 and ${key} = $3 and ${fenced('$4')} returning 1)
+ select ${fenced('$4')} as standing, exists (select 1 from w) as deleted`,
+});
+
+const listStatement = ({ table, key }: Area, columns: string): Statement => ({
+  name: `${table}_list`,
+  text: `select ${key}${columns}, created_at, updated_at from ${table} where session_id = $1 and org_id = $2 order by ${key} collate "C"`,
+});
+
+const STATEMENTS = {
+  pairs: { set: setStatement(PAIRS), get: getStatement(PAIRS), delete: deleteStatement(PAIRS), list: listStatement(PAIRS, ', value') },
+  secrets: { set: setStatement(SECRETS), get: getStatement(SECRETS), delete: deleteStatement(SECRETS), list: listStatement(SECRETS, '') },
+};
+
+export type SetVerdict = 'created' | 'replaced' | 'not_found' | 'full';
+
+interface SetRow extends Row {
+  found: boolean;
+  standing: boolean;
+  room: boolean;
+  created: boolean | null;
+}
+
+async function set(db: Queryable, statement: Statement, values: readonly unknown[]): Promise<SetVerdict> {
+  const [row] = await db.run<SetRow>(statement, values);
+  if (row === undefined || !row.found) return 'not_found';
+  if (!row.standing) throw new LeaseLostError('The lease has ended.');
+  if (!row.room) return 'full';
+  return row.created === true ? 'created' : 'replaced';
+}
+
+async function remove(db: Queryable, statement: Statement, values: readonly unknown[]): Promise<boolean> {
+  const [row] = await db.run<{ standing: boolean; deleted: boolean } & Row>(statement, values);
+  if (row?.standing !== true) throw new LeaseLostError('The lease has ended.');
+  return row.deleted;
+}
+
+export interface StoredPair extends Row {
+  key: string;
+  value: string;
+  created_at: Date;
+  updated_at: Date;
+}
+
+export interface StoredSecret extends Row {
+  name: string;
+  created_at: Date;
+  updated_at: Date;
+}
+
+export function setPair(db: Queryable, at: SessionPlace, pair: { key: string; value: string }, lease: WriterLease): Promise<SetVerdict> {
+  return set(db, STATEMENTS.pairs.set, [at.sessionId, at.orgId, pair.key, pair.value, ...fenceValues(lease), MAX_SESSION_ENTRIES]);
+}
+
+export async function getPair(db: Queryable, at: SessionPlace, key: string): Promise<string | null> {
+  const [row] = await db.run<{ value: string } & Row>(STATEMENTS.pairs.get, [at.sessionId, at.orgId, key]);
+  return row?.value ?? null;
+}
+
+export function deletePair(db: Queryable, at: SessionPlace, key: string, lease: WriterLease): Promise<boolean> {
+  return remove(db, STATEMENTS.pairs.delete, [at.sessionId, at.orgId, key, ...fenceValues(lease)]);
+}
+
+/** Ordered by key. */
+export function listPairs(db: Queryable, at: SessionPlace): Promise<StoredPair[]> {
+  return db.run<StoredPair>(STATEMENTS.pairs.list, [at.sessionId, at.orgId]);
+}
+
+/** `sealed` comes from the vault, sealed for `secretPlace` of the same session and name. */
+export function setSecret(
+  db: Queryable,
+  at: SessionPlace,
+  secret: { name: string; sealed: unknown },
+  lease: WriterLease,
+): Promise<SetVerdict> {
+  const sealed = JSON.stringify(secret.sealed);
+  return set(db, STATEMENTS.secrets.set, [at.sessionId, at.orgId, secret.name, sealed, ...fenceValues(lease), MAX_SESSION_ENTRIES]);
+}
+
+/** As it is stored; the vault opens it. */
+export async function getSecret(db: Queryable, at: SessionPlace, name: string): Promise<unknown> {
+  const [row] = await db.run<{ value: unknown } & Row>(STATEMENTS.secrets.get, [at.sessionId, at.orgId, name]);
+  return row?.value ?? null;
+}
+
+export function deleteSecret(db: Queryable, at: SessionPlace, name: string, lease: WriterLease): Promise<boolean> {
+  return remove(db, STATEMENTS.secrets.delete, [at.sessionId, at.orgId, name, ...fenceValues(lease)]);
+}
+
+/** Names only, ordered. */
+export function listSecrets(db: Queryable, at: SessionPlace): Promise<StoredSecret[]> {
+  return db.run<StoredSecret>(STATEMENTS.secrets.list, [at.sessionId, at.orgId]);
+}
+
+/** What a secret's ciphertext is bound to. Session and name are its identity, so that it can be sealed before its row exists. */
+export function secretPlace(at: SessionPlace, name: string): { table: string; column: string; rowId: string; orgId: Uuid } {
+  return { table: 'session_secrets', column: 'value_encrypted', rowId: `${at.sessionId}/${name}`, orgId: at.orgId };
+}
