@@ -3,6 +3,8 @@ export * from './event-id.ts';
 export * from './errors.ts';
 export * from './messages.ts';
 export * from './events.ts';
+export * from './files/paths.ts';
+export * from './files/content.ts';
 export * from './work.ts';
 export * from './link.ts';
 export * from './session-ops/index.ts';

@@ -28,11 +28,15 @@ const DEAD_LETTERS: Statement = {
 const PURGE_EVENTS: Statement = {
   name: 'purge_deleted_sessions',
   text: `with s as materialized (
-     select id from sessions where deleted_at is not null order by deleted_at limit 20 for update skip locked),
+     select id, workspace_id from sessions where deleted_at is not null order by deleted_at limit 20 for update skip locked),
    e as (
      delete from events using s where session_id = s.id and seq in (
        select seq from events x where x.session_id = s.id order by seq limit $1) returning session_id),
    k as (delete from message_keys using s where session_id = s.id),
+   w as (
+     delete from workspaces w using s where w.id = s.workspace_id and w.name is null
+       and not exists (select 1 from sessions o where o.workspace_id = w.id and o.deleted_at is null) returning w.id),
+   f as (delete from files using w where workspace_id = w.id),
    gone as (delete from sessions x using s where x.id = s.id and not exists (select 1 from e where e.session_id = s.id) returning x.id)
    select ((select count(*) from e) + (select count(*) from gone))::int as n`,
 };
