@@ -1,5 +1,7 @@
 import type { ErrorDisclosure, ToolDefinition } from '@everruns/contract';
-import type { Json } from './model.ts';
+import type { Fact } from './hooks/facts.ts';
+import type { Hooks } from './hooks/hooks.ts';
+import type { Json, PromptCache } from './model.ts';
 import type { SessionAccess } from './session-access.ts';
 
 /**
@@ -22,6 +24,8 @@ export interface ToolSpec {
   display_name?: string;
   category?: string;
   hints?: NonNullable<ToolDefinition['hints']>;
+  /** May its parameters be held back until the model looks for them? Default `automatic`. */
+  deferrable?: NonNullable<ToolDefinition['deferrable']>;
   /** One line for people; `{name}` or `{name|otherwise}` stands for an argument. */
   narration?: { present: string; past: string };
   /** Milliseconds that one call may take; default 300,000. */
@@ -37,6 +41,8 @@ export interface CapabilityInfo {
   category?: string;
   icon?: string;
   risk_level: RiskLevel;
+  /** Offered in grade dev only. */
+  experimental?: boolean;
   /** JSON Schema of the configuration; absent when there is none. */
   config_schema?: JsonObject;
   tools: ToolSpec[];
@@ -52,6 +58,8 @@ export interface ResolveContext {
   session_id: string;
   org_id: string;
   locale?: string;
+  /** Ids of the capabilities that are active together; absent where a single one is asked for its tools. */
+  active?: ReadonlySet<string>;
 }
 
 /** What a capability contributes with one configuration. */
@@ -60,6 +68,19 @@ export interface ResolvedCapability {
   tools: Tool[];
   /** How much of a failure people see; the last one in fold order decides. */
   error_disclosure?: ErrorDisclosure;
+  facts?: readonly Fact[];
+  /** What is asked of the provider; the last one in fold order decides, each by itself. */
+  request?: RequestOptions;
+  hooks?: Hooks;
+}
+
+/** Settings of model calls. A driver ignores what its provider does not have. */
+export interface RequestOptions {
+  /** The layers' own setting of this name wins. */
+  parallel_tool_calls?: boolean;
+  prompt_cache?: PromptCache;
+  /** What `llm.generation` says about tools that are held back. */
+  tool_search?: { enabled: boolean; threshold: number };
 }
 
 export interface Capability {

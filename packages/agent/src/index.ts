@@ -13,6 +13,7 @@ export * from './config/runtime-agent.ts';
 export * from './config/system-prompt.ts';
 export { buildTranscript, type Transcript } from './transcript/transcript.ts';
 export { modelRetryDelay, MAX_MODEL_RETRIES } from './reason/retry.ts';
+export { shownTools } from './reason/prepare.ts';
 export { runReasonStep, STALL_TIMEOUT_MS, type ReasonDeps, type ReasonTask } from './reason/reason-step.ts';
 export { executeTool, type ToolExecution, type ToolHooks, type ToolRequest } from './tools/execute-tool.ts';
 export { MAX_RESULT_BYTES } from './tools/limit-result.ts';

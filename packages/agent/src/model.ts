@@ -48,6 +48,14 @@ export interface ModelTool {
 
 export type ReasoningEffort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh';
 
+/** How a stable beginning of the prompt is kept at the provider. Drivers keep what they can without being asked. */
+export interface PromptCache {
+  /** `auto` leaves it to the provider; `explicit` marks what is kept. */
+  strategy: 'auto' | 'explicit';
+  /** Name of content that was cached at Gemini beforehand. */
+  geminiCachedContent?: string;
+}
+
 export interface ModelRequest {
   system?: string;
   messages: ModelMessage[];
@@ -57,6 +65,7 @@ export interface ModelRequest {
   speed?: 'flex' | 'default' | 'priority' | 'fast' | 'ultrafast';
   verbosity?: 'low' | 'medium' | 'high';
   maxOutputTokens?: number;
+  promptCache?: PromptCache;
   /** Sent as request metadata where the wire has a field for it (session, turn, agent ids). */
   metadata?: Record<string, string>;
   /** State given by an earlier attempt's `resumable` part: the driver re-attaches to that response instead of starting one. */

@@ -109,6 +109,12 @@ export class StreamRecord {
         this.#compare('thinking', this.#thinking, String(event.data['thinking']));
         this.#thinking = { text: '', appended: '', mayRestart: false };
         return;
+      case 'output.message.replaced': {
+        const messageId = String(event.data['message_id']);
+        this.#outputs.delete(messageId);
+        this.#over.add(messageId);
+        return;
+      }
       case 'llm.generation':
         this.#written(String((event.data['output'] as { text?: string } | undefined)?.text ?? ''));
         return;

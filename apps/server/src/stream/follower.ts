@@ -190,6 +190,10 @@ export class Follower {
       case 'output.message.completed':
         if (this.#texts.output?.messageId === mark.messageId) this.#texts.output = null;
         return;
+      case 'output.message.replaced':
+        // Withdrawn: nobody is told the rest of it, nor what stands in its place as if it were the rest.
+        this.#texts.output = null;
+        return;
       case 'reason.thinking.completed':
         this.#texts.thinking = null;
         return;

@@ -176,6 +176,7 @@ export function endsTexts(mark: TextMark, stream: 'output' | 'thinking', text: {
     case 'llm.generation':
       return true;
     case 'output.message.started':
+    case 'output.message.replaced':
       return stream === 'output';
     case 'reason.thinking.started':
     case 'reason.thinking.completed':

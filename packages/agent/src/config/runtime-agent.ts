@@ -1,5 +1,15 @@
 import type { CapabilityRef, ConfigLayer, ErrorDisclosure, PlannedCall, ToolDefinition } from '@everruns/contract';
-import type { Capability, CapabilityRegistry, JsonObject, ResolveContext, ResolvedCapability, ToolSpec } from '../capability.ts';
+import type {
+  Capability,
+  CapabilityRegistry,
+  JsonObject,
+  RequestOptions,
+  ResolveContext,
+  ResolvedCapability,
+  ToolSpec,
+} from '../capability.ts';
+import { fixedFacts, type FactOwner } from '../hooks/facts.ts';
+import type { HookOwner } from '../hooks/hooks.ts';
 import { isRecord, present } from '../objects.ts';
 import { foldLayers, sourceOf, type FoldedConfig, type LayerSource } from './layers.ts';
 import type { NetworkAccess } from './network-access.ts';
@@ -47,6 +57,11 @@ export interface RuntimeAgent {
   mcpServers: Record<string, Record<string, unknown>>;
   /** Capability ids that nothing is registered under; they contribute nothing. */
   unknownCapabilities: string[];
+  /** In the order in which they run. */
+  hooks: HookOwner[];
+  facts: FactOwner[];
+  /** What capabilities ask of model calls. */
+  request: RequestOptions;
 }
 
 /** A configuration that cannot be run as it stands; repeating the step would not help. */
@@ -79,9 +94,10 @@ export async function assembleRuntimeAgent(input: AssemblyInput): Promise<Assemb
   const placement = placeCapabilities(folded, input.capabilities);
   if ('problem' in placement) return placement;
   const resolved: Contribution[] = [];
+  const context = { ...input.context, active: new Set(placement.placed.map(({ ref }) => ref.ref)) };
   for (const placed of placement.placed) {
     try {
-      resolved.push({ placed, contribution: await placed.capability.resolve(configOf(placed.ref), input.context) });
+      resolved.push({ placed, contribution: await placed.capability.resolve(configOf(placed.ref), context) });
     } catch (error) {
       return problem('capability_failed', `Capability "${placed.ref.ref}" cannot be used: ${String(error)}`);
     }
@@ -93,6 +109,7 @@ export async function assembleRuntimeAgent(input: AssemblyInput): Promise<Assemb
   const layerOf = (section: number): LayerSource => sourceOf(folded.sections[section] as LayerSource);
   const last = <K extends keyof ResolvedCapability>(key: K) =>
     resolved.findLast(({ contribution }) => contribution[key] !== undefined)?.contribution[key];
+  const request: RequestOptions = Object.assign({}, ...resolved.map(({ contribution }) => contribution.request ?? {}));
   const agent = present({
     systemPrompt: composeSystemPrompt(blocks),
     promptBlocks: blocks,
@@ -101,12 +118,17 @@ export async function assembleRuntimeAgent(input: AssemblyInput): Promise<Assemb
     ),
     tools,
     maxIterations: folded.maxIterations ?? DEFAULT_MAX_ITERATIONS,
-    parallelToolCalls: folded.parallelToolCalls,
+    parallelToolCalls: folded.parallelToolCalls ?? request.parallel_tool_calls,
     embedderMetadata: folded.embedderMetadata,
     errorDisclosure: last('error_disclosure') ?? 'standard',
     networkAccess: folded.networkAccess,
     mcpServers: folded.mcpServers,
     unknownCapabilities: placement.unknown,
+    hooks: resolved.flatMap(({ placed: { ref }, contribution: { hooks } }) =>
+      hooks === undefined ? [] : [present({ ref: ref.ref, config: ref.config, hooks })],
+    ),
+    facts: resolved.flatMap(({ placed: { ref }, contribution: { facts } }) => (facts === undefined ? [] : [{ ref: ref.ref, facts }])),
+    request,
   });
   return { agent };
 }
@@ -120,10 +142,14 @@ function promptSections(folded: FoldedConfig, resolved: readonly Contribution[])
   return folded.sections.map((section, index) => ({
     ...present({ ...sourceOf(section), prompt: section.prompt }),
     capabilities: resolved.flatMap(({ placed, contribution }) => {
-      const prompt = placed.section === index ? contribution.prompt?.trim() : undefined;
+      const prompt = placed.section === index ? promptOf(contribution) : '';
       return prompt ? [{ id: placed.ref.ref, prompt }] : [];
     }),
   }));
+}
+
+function promptOf({ prompt, facts = [] }: ResolvedCapability): string {
+  return [prompt?.trim(), fixedFacts(facts)].filter(Boolean).join('\n\n');
 }
 
 /** Which capabilities contribute, base first, each after what it depends on; a dependency that nobody chose stands beside its dependent. */
@@ -193,8 +219,8 @@ function collectTools(resolved: readonly Contribution[], folded: FoldedConfig): 
 }
 
 function clientSpec(definition: ToolDefinition): ToolSpec {
-  const { name, description, display_name, category, hints } = definition;
-  return { ...present({ name, description, display_name, category, hints }), parameters: definition.parameters as JsonObject };
+  const { name, description, display_name, category, hints, deferrable } = definition;
+  return { ...present({ name, description, display_name, category, hints, deferrable }), parameters: definition.parameters as JsonObject };
 }
 
 /** Only a tool that says so may be repeated after an unknown outcome. */

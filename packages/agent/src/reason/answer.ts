@@ -1,8 +1,10 @@
 import type { InStepEvent } from '@everruns/contract';
 import type { Clock } from '../clock.ts';
+import type { OwnedWatch } from '../hooks/run-hooks.ts';
 import type { ModelPart, ReplayState } from '../model.ts';
 import { present } from '../objects.ts';
 import type { ReplayPart } from '../transcript/replay.ts';
+import { OutputGate } from './output-gate.ts';
 import type { StepOutput } from './step-output.ts';
 
 type Part<T extends ModelPart['type']> = Extract<ModelPart, { type: T }>;
@@ -44,15 +46,28 @@ export class AnswerCollector {
   readonly #output: StepOutput;
   readonly #clock: Clock;
   readonly #labels: AnswerLabels;
+  readonly #gate: OutputGate;
   #textStart: number | null = null;
   #block: string | null = null;
   #episodeStart: number | null = null;
   #items: InStepEvent[] = [];
+  #isClosed = false;
 
-  constructor(output: StepOutput, clock: Clock, labels: AnswerLabels) {
+  constructor(output: StepOutput, clock: Clock, labels: AnswerLabels & { watches?: readonly OwnedWatch[] }) {
     this.#output = output;
     this.#clock = clock;
     this.#labels = labels;
+    this.#gate = new OutputGate(labels.watches ?? [], clock);
+  }
+
+  /** Why nothing of this answer may stay; null as long as all of it may. */
+  get verdict(): OutputGate['verdict'] {
+    return this.#gate.verdict;
+  }
+
+  /** What those who watched the text have to record. */
+  get watchEvents(): InStepEvent[] {
+    return this.#gate.events();
   }
 
   /** Once true, the call is not made again: what people saw stays. */
@@ -84,8 +99,15 @@ export class AnswerCollector {
     }
   }
 
-  /** Ends whatever is open; also after a failure, so that every start has its end. */
+  /** Ends whatever is open; also after a failure, so that every start has its end. Throws `HookFailure`. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#endBlocks();
+    if (this.text !== '') this.#show(this.#gate.release(true));
+  }
+
+  #endBlocks(): void {
     this.#endText();
     this.#endThinking();
   }
@@ -112,7 +134,11 @@ export class AnswerCollector {
   #appendText(delta: string): void {
     if (delta === '') return;
     this.text += delta;
-    this.#output.write('output', delta);
+    this.#show(this.#gate.push(delta));
+  }
+
+  #show(text: string): void {
+    if (text !== '') this.#output.write('output', text);
   }
 
   #onTextEnd(replay: ReplayState | undefined): void {
@@ -126,6 +152,7 @@ export class AnswerCollector {
     if (this.#textStart === null) return;
     this.parts.push({ type: 'text', start: this.#textStart, end: this.text.length, ...present({ replay }) });
     this.#textStart = null;
+    this.#show(this.#gate.release(false));
   }
 
   #onReasoning(delta: string): void {
@@ -171,7 +198,7 @@ export class AnswerCollector {
   }
 
   #onToolCall({ id, name, arguments: text, replay }: Part<'tool_call'>): void {
-    this.close();
+    this.#endBlocks();
     this.calls.push({ id, name, arguments: text, ...present({ replay }) });
     this.parts.push({ type: 'tool_call', id, ...present({ replay }) });
   }

@@ -42,6 +42,11 @@ export interface ModelCallResult {
   resumable: boolean;
 }
 
+/** Nobody wants the rest of this answer. */
+class AnswerWithdrawn extends Error {
+  override readonly name = 'AnswerWithdrawn';
+}
+
 /** What a provider says about a kept response that is gone; asking anew is all that is left. */
 const RESUME_IS_GONE: ReadonlySet<ModelErrorKind> = new Set(['invalid_request', 'invalid_response', 'model_unavailable', 'other']);
 
@@ -61,6 +66,7 @@ export async function callModel(call: ModelCall, deps: ModelCallDeps, signal: Ab
   for (;;) {
     const onPart = (part: ModelPart): Promise<void> | undefined => {
       call.collector.accept(part);
+      if (call.collector.verdict !== null) throw new AnswerWithdrawn();
       if (part.type !== 'resumable') return undefined;
       resume = part.state;
       return deps.checkpoint(part.state);
@@ -72,6 +78,7 @@ export async function callModel(call: ModelCall, deps: ModelCallDeps, signal: Ab
       return result();
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof AnswerWithdrawn) return result();
       if (!(error instanceof ModelError)) throw error;
       if (call.collector.hasOutput) return result(error);
       if (request.resume !== undefined && RESUME_IS_GONE.has(error.kind)) {
@@ -112,7 +119,7 @@ async function attempt(call: Attempt, deps: ModelCallDeps, signal: AbortSignal):
   const aborted = new Promise<never>((_, reject) => {
     abort.signal.addEventListener('abort', () => reject(abort.signal.reason as Error), { once: true });
   });
-  const reading = read(call, watch, abort.signal);
+  const reading = read({ ...call, onPart: endingWith(call.onPart, abort) }, watch, abort.signal);
   try {
     await Promise.race([reading, aborted]);
   } catch (error) {
@@ -122,6 +129,18 @@ async function attempt(call: Attempt, deps: ModelCallDeps, signal: AbortSignal):
     watch.stop();
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** An answer that nobody wants ends at the provider too, also where letting go of the stream would not end it. */
+function endingWith(onPart: Attempt['onPart'], abort: AbortController): Attempt['onPart'] {
+  return (part) => {
+    try {
+      return onPart(part);
+    } catch (error) {
+      abort.abort(error);
+      throw error;
+    }
+  };
 }
 
 async function read({ model, request, onPart }: Attempt, watch: StallWatch, signal: AbortSignal): Promise<void> {

@@ -50,7 +50,7 @@ describe('planCalls', () => {
 
   it.each([
     ['broken JSON', 'send', '{"to": "A', /^The arguments are not valid JSON \(.*\)\. Received: \{"to": "A\. Send the call again\.$/],
-    ['a list', 'send', '[1]', /^The arguments must be one JSON object, received: \[1\]$/],
+    ['a list', 'send', '[1]', /^The arguments are not one JSON object\. Received: \[1\]\. Send the call again\.$/],
     ['a client-side tool with broken JSON', 'pick', '{', /^The arguments are not valid JSON/],
     ['an unknown tool', 'sned', '{}', /^There is no tool named "sned"\. The tools are: send, pick\.$/],
   ])('answers %s on the server, with the reason for the model', (_, name, text, problem) => {

@@ -1,10 +1,14 @@
-import type { PlannedCall } from '@everruns/contract';
+import type { CapabilityRef, InStepEvent, PlannedCall } from '@everruns/contract';
+import type { JsonObject } from '../capability.ts';
 import type { RuntimeTool } from '../config/runtime-agent.ts';
+import type { CallDraft } from '../hooks/hooks.ts';
 import { isRecord, present } from '../objects.ts';
 import type { RawCall } from './answer.ts';
 import { narrate } from './narration.ts';
 
 const MAX_QUOTED_CHARS = 200;
+/** How the answer to a call begins whose arguments could not be read. */
+export const UNREADABLE_ARGUMENTS = 'The arguments are not';
 
 export interface PlanInput {
   calls: readonly RawCall[];
@@ -13,38 +17,59 @@ export interface PlanInput {
   takenIds: ReadonlySet<string>;
   /** Unique per step; makes ids where the model gave none or one that is taken. */
   stepId: string;
+  /** Rewrites and judges each call; throws `HookFailure`. */
+  draft?: (call: CallDraft) => CallDraft;
+  /** Capabilities that see results first. */
+  resultHooks?: readonly CapabilityRef[];
+  /** Told what hooks did. */
+  record?: (event: InStepEvent) => void;
 }
 
 /** The model's calls with what the engine needs to run them. A call that cannot run keeps its place, with the reason for the model. */
-export function planCalls({ calls, tools, takenIds, stepId }: PlanInput): PlannedCall[] {
-  const taken = new Set(takenIds);
-  const byName = new Map(tools.map((tool) => [tool.spec.name, tool]));
-  return calls.map((call, index) => {
-    const id = call.id === '' || taken.has(call.id) ? `call_${stepId}_${index}` : call.id;
+export function planCalls(input: PlanInput): PlannedCall[] {
+  const taken = new Set(input.takenIds);
+  const byName = new Map(input.tools.map((tool) => [tool.spec.name, tool]));
+  return input.calls.map((call, index) => {
+    const id = call.id === '' || taken.has(call.id) ? `call_${input.stepId}_${index}` : call.id;
     taken.add(id);
-    return planCall({ ...call, id }, byName);
+    const tool = byName.get(call.name);
+    return tool === undefined
+      ? unrunnable({ ...call, id }, unknownToolText(call.name, [...byName.keys()]))
+      : planCall({ ...call, id }, tool, input);
   });
 }
 
-function planCall(call: RawCall, tools: ReadonlyMap<string, RuntimeTool>): PlannedCall {
-  const tool = tools.get(call.name);
-  if (tool === undefined) return unrunnable(call, unknownToolText(call.name, [...tools.keys()]));
-  const parsed = parseArguments(call.arguments);
-  if ('problem' in parsed) return { ...unrunnable(call, parsed.problem), ...present({ display_name: tool.spec.display_name }) };
+function planCall(call: RawCall, tool: RuntimeTool, { draft = (same) => same, resultHooks = [], record }: PlanInput): PlannedCall {
   const { spec, capability } = tool;
+  const parsed = parseArguments(call.arguments);
+  const read = 'problem' in parsed ? { arguments: {}, problem: parsed.problem } : { arguments: parsed.value };
+  const drafted = draft({ id: call.id, name: call.name, tool: spec, written: call.arguments, ...read, events: [] });
+  for (const event of drafted.events) record?.(event);
+  const written = 'value' in parsed && parsed.value !== drafted.arguments ? parsed.value : undefined;
+  if (drafted.problem !== undefined) {
+    const shown = present({ written_arguments: 'value' in parsed ? parsed.value : undefined, display_name: spec.display_name });
+    return { ...unrunnable(call, drafted.problem), ...shown };
+  }
+  // A client is never asked for what is known already.
+  const isAnswered = drafted.answer !== undefined;
+  const side = isAnswered ? 'server' : tool.side;
+  const args = drafted.arguments;
   return {
     id: call.id,
     name: call.name,
-    arguments: parsed.value,
-    side: tool.side,
-    effect: tool.effect,
+    arguments: args,
+    side,
+    effect: isAnswered ? 'readonly' : tool.effect,
     ...present({
       concurrency_class: spec.hints?.concurrency_class,
       display_name: spec.display_name,
-      narration: spec.narration && narrate(spec.narration.present, parsed.value),
-      completed_narration: spec.narration && narrate(spec.narration.past, parsed.value),
+      narration: spec.narration ? narrate(spec.narration.present, args) : drafted.narration,
+      completed_narration: spec.narration ? narrate(spec.narration.past, args) : drafted.narration,
       capability,
       start_to_close_ms: spec.timeoutMs,
+      written_arguments: written,
+      answer: drafted.answer,
+      result_hooks: side === 'server' && !isAnswered && resultHooks.length > 0 ? [...resultHooks] : undefined,
     }),
   };
 }
@@ -54,14 +79,14 @@ function unrunnable(call: RawCall, problem: string): PlannedCall {
   return { id: call.id, name: call.name, arguments: {}, side: 'server', effect: 'readonly', problem };
 }
 
-function parseArguments(text: string): { value: Record<string, unknown> } | { problem: string } {
+function parseArguments(text: string): { value: JsonObject } | { problem: string } {
   if (text.trim() === '') return { value: {} };
   try {
     const value: unknown = JSON.parse(text);
-    if (isRecord(value)) return { value };
-    return { problem: `The arguments must be one JSON object, received: ${quoted(text)}` };
+    if (isRecord(value)) return { value: value as JsonObject };
+    return { problem: `${UNREADABLE_ARGUMENTS} one JSON object. Received: ${quoted(text)}. Send the call again.` };
   } catch (error) {
-    return { problem: `The arguments are not valid JSON (${(error as Error).message}). Received: ${quoted(text)}. Send the call again.` };
+    return { problem: `${UNREADABLE_ARGUMENTS} valid JSON (${(error as Error).message}). Received: ${quoted(text)}. Send the call again.` };
   }
 }
 

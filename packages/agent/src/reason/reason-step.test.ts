@@ -4,6 +4,17 @@ import { agentMessage, userMessage } from '@everruns/testing/step-fixtures';
 import { ModelError, type ModelRegistry } from '../model.ts';
 import { start, types } from '@everruns/testing/start-reason-step';
 
+const PROFILE = {
+  name: 'Test',
+  family: 'test',
+  attachment: false,
+  reasoning: false,
+  structured_output: false,
+  temperature: false,
+  tool_call: true,
+  open_weights: false,
+};
+
 describe('an answer', () => {
   it('that is whole within 5 ms carries its start event along and streams nothing', async () => {
     const { outcome, sink, models } = start([[{ type: 'response', id: 'r1', model: 'test-model-2' }, ...says('Hello there.')]]);
@@ -66,9 +77,16 @@ describe('an answer', () => {
     expect(sink.text('output')).toBe(result.text);
   });
 
-  it('carries the price when it is known', async () => {
-    const { outcome } = start([says('x')], { deps: { priceOf: (_, { inputTokens }) => inputTokens / 100 } });
-    expect((await outcome()).usage).toEqual({ input_tokens: 10, output_tokens: 5, estimated_cost_usd: 0.1 });
+  it('carries its price when the profile of the model has one', async () => {
+    const profile = { ...PROFILE, cost: { input: 10_000, output: 2_000 } };
+    const { outcome } = start([says('x')], { input: { model: { provider_type: 'openai', model: 'test-model', profile } } });
+    expect((await outcome()).usage).toEqual({ input_tokens: 10, output_tokens: 5, estimated_cost_usd: 0.11 });
+  });
+
+  it('says which model it stands in for', async () => {
+    const fallback_for = { provider_type: 'anthropic', model: 'first-choice' };
+    const { outcome } = start([says('x')], { input: { model: { provider_type: 'openai', model: 'test-model', fallback_for } } });
+    expect((await outcome()).answered.model).toEqual({ provider_type: 'openai', model: 'test-model', fallback_for });
   });
 
   it('with tool calls is commentary and plans them', async () => {

@@ -1,6 +1,8 @@
-import type { ReasonInput, ReasonOutcome, StepUsage, TaskFailure } from '@everruns/contract';
+import type { InStepEvent, PlannedCall, ReasonInput, ReasonOutcome, StepUsage, TaskFailure } from '@everruns/contract';
 import type { CapabilityRegistry, JsonObject } from '../capability.ts';
 import type { Clock } from '../clock.ts';
+import { HookFailure, type LoopView } from '../hooks/hooks.ts';
+import { draftedCall, modelErrorAnswer, outputWatches } from '../hooks/run-hooks.ts';
 import { assembleRuntimeAgent, DEFAULT_MAX_ITERATIONS, type RuntimeAgent } from '../config/runtime-agent.ts';
 import {
   ModelError,
@@ -12,13 +14,15 @@ import {
   type ReplayState,
 } from '../model.ts';
 import { isRecord, present } from '../objects.ts';
+import { costOf } from '../profiles/price.ts';
 import type { StepLog, StepSink } from '../step.ts';
 import type { ReplayPart } from '../transcript/replay.ts';
-import { buildTranscript, toolCallIds } from '../transcript/transcript.ts';
-import { AnswerCollector } from './answer.ts';
-import { callModel, type ModelCallResult } from './model-call.ts';
+import { toolCallIds } from '../transcript/transcript.ts';
+import { AnswerCollector, type AnswerLabels, type RawCall } from './answer.ts';
+import { callModel, type ModelCall, type ModelCallResult } from './model-call.ts';
 import { planCalls } from './planned-calls.ts';
-import { buildRequest, promptHash } from './request.ts';
+import { prepareStep, promptOf, type PreparedStep } from './prepare.ts';
+import { promptHash, requestOptions } from './request.ts';
 import { StepOutput } from './step-output.ts';
 import { failureOfModel, narrowDisclosure, redact, toStepError, type Failure } from './user-errors.ts';
 
@@ -33,8 +37,6 @@ export interface ReasonDeps {
   log: StepLog;
   /** Milliseconds without a new part after which a model call is given up. */
   stallTimeoutMs?: number;
-  /** US dollars of one call, when the model's price is known. */
-  priceOf?: (endpoint: ModelEndpoint, usage: ModelUsage) => number | undefined;
 }
 
 export interface ReasonTask {
@@ -59,7 +61,6 @@ export async function runReasonStep(task: ReasonTask, deps: ReasonDeps, signal: 
     const code = assembly.problem.code === 'duplicate_tool' ? 'invalid_tool_schema' : 'dependency_unavailable';
     return step.failed({ code, detail: assembly.problem.text });
   }
-  step.agent = assembly.agent;
   if (assembly.agent.unknownCapabilities.length > 0) {
     deps.log.warn({ session_id: ids.session_id, capabilities: assembly.agent.unknownCapabilities }, 'capabilities are not registered here');
   }
@@ -70,7 +71,13 @@ export async function runReasonStep(task: ReasonTask, deps: ReasonDeps, signal: 
     if (error instanceof ModelError) return step.failed(failureOfModel(error));
     throw error;
   }
-  return step.run(chat, assembly.agent, signal);
+  try {
+    return await step.run(chat, assembly.agent, signal);
+  } catch (error) {
+    if (!(error instanceof HookFailure)) throw error;
+    deps.log.error({ session_id: ids.session_id, error: error.message }, 'a hook of a capability is broken');
+    return step.failed({ code: 'processing_error', detail: error.message });
+  }
 }
 
 class ReasonStep {
@@ -79,8 +86,9 @@ class ReasonStep {
   readonly #task: ReasonTask;
   readonly #deps: ReasonDeps;
   readonly #startedMs: number;
+  readonly #labels: AnswerLabels;
   readonly #output: StepOutput;
-  readonly #collector: AnswerCollector;
+  #collector: AnswerCollector;
 
   constructor(task: ReasonTask, deps: ReasonDeps) {
     const { ids, message_id, iteration, model } = task.input;
@@ -89,47 +97,72 @@ class ReasonStep {
     this.#startedMs = deps.clock.nowMs();
     this.endpoint = endpointOf(model);
     this.#output = new StepOutput(task.sink, deps.clock, message_id);
-    this.#collector = new AnswerCollector(this.#output, deps.clock, {
+    this.#labels = {
       turnId: ids.turn_id,
       messageId: message_id,
       iteration,
       model: model.model,
       providerType: model.provider_type,
-    });
+    };
+    this.#collector = new AnswerCollector(this.#output, deps.clock, this.#labels);
   }
 
   async run(chat: ChatModel, agent: RuntimeAgent, signal: AbortSignal): Promise<ReasonOutcome | TaskFailure> {
     const { input, checkpoint } = this.#task;
-    const transcript = buildTranscript(input.messages, input.model.provider_type);
-    for (const event of transcript.events) this.#output.attach(event);
+    this.agent = agent;
+    const prepared = prepareStep(input, agent);
+    this.agent = prepared.shown;
+    for (const event of prepared.events) this.#output.attach(event);
+    this.#collector = new AnswerCollector(this.#output, this.#deps.clock, {
+      ...this.#labels,
+      watches: outputWatches(agent.hooks, prepared.view),
+    });
     const resume = isRecord(checkpoint?.resume) ? (checkpoint.resume as ReplayState) : undefined;
-    const call = {
-      model: chat,
-      request: buildRequest(input, agent, transcript.messages),
-      collector: this.#collector,
-      name: input.message_id,
-      ...present({ resume, isProbe: input.probe }),
-    };
-    let result: ModelCallResult;
-    try {
-      result = await callModel(call, this.#callDeps(), signal);
-    } catch (error) {
-      this.#output.finish();
-      throw error;
-    }
-    this.#collector.close();
-    if (result.error === undefined) return this.#succeeded(agent, result);
+    const result = await this.#ask({ chat, request: prepared.request, name: input.message_id, ...present({ resume }) }, signal);
+    if (result.error === undefined) return this.#succeeded(agent, prepared.view, result);
     const { error, resumable } = result;
-    this.#deps.log.warn(
-      { session_id: input.ids.session_id, kind: error.kind, status: error.status, error: redact(error.message, this.endpoint.apiKey) },
-      'model call failed',
-    );
     // The provider goes on with the answer: the next attempt of this task gets all of it, without paying again.
-    if (resumable && error.retryable && this.#collector.hasOutput) {
+    if (resumable && error.retryable && this.#collector.hasOutput && this.#collector.verdict === null) {
       this.#output.finish();
       return { kind: 'failure', code: 'model_stream_cut', message: `re-attaching after: ${error.kind}`, retryable: true };
     }
-    return { ...this.failed(failureOfModel(error)), ...present({ retry: result.retry }) };
+    return this.#unanswered({ agent, chat, prepared, error, retry: result.retry }, signal);
+  }
+
+  /** A call that failed for good: hooks may have another prompt, once, or words of their own. */
+  async #unanswered(failed: FailedCall, signal: AbortSignal): Promise<ReasonOutcome> {
+    const { agent, chat, prepared, error, retry } = failed;
+    const { input } = this.#task;
+    const failure = failureOfModel(error);
+    const facts = present({ kind: error.kind, code: failure.code, status: error.status });
+    const answer = this.#collector.hasOutput ? null : modelErrorAnswer(prepared.shown.hooks, facts, prepared.view);
+    if (answer === null) return { ...this.failed(failure), ...present({ retry }) };
+    if ('text' in answer) return { ...this.failed({ ...failure, text: answer.text }), ...present({ retry }) };
+    const { request, events } = promptOf(input, prepared.shown, answer.messages);
+    for (const event of events) this.#output.attach(event);
+    const again = await this.#ask({ chat, request, name: `${input.message_id}:again` }, signal);
+    if (again.error === undefined) return this.#succeeded(agent, prepared.view, again);
+    return { ...this.failed(failureOfModel(again.error)), ...present({ retry: again.retry }) };
+  }
+
+  async #ask(asked: Asked, signal: AbortSignal): Promise<ModelCallResult> {
+    const { chat, ...call } = asked;
+    const { input } = this.#task;
+    let result: ModelCallResult;
+    try {
+      const isProbe = present({ isProbe: input.probe });
+      result = await callModel({ ...call, ...isProbe, model: chat, collector: this.#collector }, this.#callDeps(), signal);
+      this.#collector.close();
+    } catch (error) {
+      if (!(error instanceof HookFailure)) this.#output.finish();
+      throw error;
+    }
+    if (result.error !== undefined) {
+      const { kind, status, message } = result.error;
+      const fields = { session_id: input.ids.session_id, kind, status, error: redact(message, this.endpoint.apiKey) };
+      this.#deps.log.warn(fields, 'model call failed');
+    }
+    return result;
   }
 
   #callDeps() {
@@ -149,11 +182,9 @@ class ReasonStep {
     };
   }
 
-  #succeeded(agent: RuntimeAgent, { retry }: ModelCallResult): ReasonOutcome {
-    const { input } = this.#task;
-    const { calls: raw, end, responseId, responseModel } = this.#collector;
-    const stepId = input.message_id.replace(/^message_/, '');
-    const calls = planCalls({ calls: raw, tools: agent.tools, takenIds: toolCallIds(input.messages), stepId });
+  #succeeded(agent: RuntimeAgent, view: LoopView, { retry }: ModelCallResult): ReasonOutcome {
+    const { calls: raw, end, responseId, responseModel, verdict } = this.#collector;
+    const calls = verdict === null ? this.#planned(raw, agent, view) : [];
     return {
       ...this.#common(),
       success: true,
@@ -162,24 +193,38 @@ class ReasonStep {
       calls,
       ...present({
         parallel_tool_calls: agent.parallelToolCalls,
-        finish_reason: end?.reason,
+        finish_reason: verdict === null ? end?.reason : 'content_filter',
         response_id: responseId,
         response_model: responseModel,
         retry,
-        replay: this.#replay(calls.map(({ id }) => id)),
+        replay: verdict === null ? this.#replay(calls.map(({ id }) => id)) : undefined,
       }),
     };
+  }
+
+  #planned(calls: readonly RawCall[], agent: RuntimeAgent, view: LoopView): PlannedCall[] {
+    const { messages, message_id } = this.#task.input;
+    return planCalls({
+      calls,
+      tools: agent.tools,
+      takenIds: toolCallIds(messages),
+      stepId: message_id.replace(/^message_/, ''),
+      draft: (call) => draftedCall(agent.hooks, call, view),
+      resultHooks: agent.hooks.flatMap(({ ref, config, hooks }) => (hooks.rewriteResult ? [present({ ref, config })] : [])),
+      record: (event) => this.#output.attach(event),
+    });
   }
 
   #common() {
     const { clock } = this.#deps;
     const { seen, model, messages } = this.#task.input;
-    const { text, thinking, firstTextAtMs, end } = this.#collector;
+    const { text, thinking, firstTextAtMs, end, verdict } = this.#collector;
+    for (const event of [...this.#collector.watchEvents, ...this.#replaced()]) this.#output.attach(event);
     const events = this.#output.finish();
     return {
       kind: 'reason' as const,
       events,
-      text,
+      text: verdict?.replacement ?? text,
       max_iterations: this.agent?.maxIterations ?? DEFAULT_MAX_ITERATIONS,
       answered: {
         seen,
@@ -189,6 +234,7 @@ class ReasonStep {
           provider_id: model.provider_id,
           provider_type: model.provider_type,
           model: model.model,
+          fallback_for: model.fallback_for,
         }),
       },
       duration_ms: Math.round(clock.nowMs() - this.#startedMs),
@@ -200,8 +246,18 @@ class ReasonStep {
         tools: this.agent?.tools.map(({ spec, capability }) =>
           present({ name: spec.name, description: spec.description, display_name: spec.display_name, capability_id: capability?.ref }),
         ),
+        request_options: this.agent && requestOptions(this.agent),
       }),
     };
+  }
+
+  /** The event that takes back what was shown of a withdrawn answer; committed together with what stands in its place. */
+  #replaced(): InStepEvent[] {
+    const { verdict } = this.#collector;
+    if (verdict === null) return [];
+    const { owner, ...rest } = verdict;
+    const { turnId, messageId } = this.#labels;
+    return [{ type: 'output.message.replaced', data: { turn_id: turnId, message_id: messageId, guardrail_capability_id: owner, ...rest } }];
   }
 
   #usage(usage: ModelUsage): StepUsage {
@@ -211,7 +267,7 @@ class ReasonStep {
       ...present({
         cache_read_tokens: usage.cacheReadTokens,
         cache_creation_tokens: usage.cacheCreationTokens,
-        estimated_cost_usd: this.#deps.priceOf?.(this.endpoint, usage),
+        estimated_cost_usd: costOf(this.#task.input.model.profile, usage, this.#task.input.controls.speed),
       }),
     };
   }
@@ -224,6 +280,18 @@ class ReasonStep {
     const named = parts.map((part): ReplayPart => (part.type === 'tool_call' ? { ...part, id: callIds[call++] as string } : part));
     return { provider_type: this.endpoint.providerType, parts: named };
   }
+}
+
+interface Asked extends Pick<ModelCall, 'request' | 'name' | 'resume'> {
+  chat: ChatModel;
+}
+
+interface FailedCall {
+  agent: RuntimeAgent;
+  chat: ChatModel;
+  prepared: PreparedStep;
+  error: ModelError;
+  retry: ModelCallResult['retry'];
 }
 
 function endpointOf(model: ReasonInput['model']): ModelEndpoint {

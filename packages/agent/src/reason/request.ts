@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ReasonInput } from '@everruns/contract';
+import type { ReasonInput, ReasonOutcome } from '@everruns/contract';
 import type { RuntimeAgent } from '../config/runtime-agent.ts';
 import type { ModelMessage, ModelRequest } from '../model.ts';
 import { present } from '../objects.ts';
@@ -20,6 +20,7 @@ export function buildRequest(
       reasoningEffort: controls.reasoning?.effort,
       speed: controls.speed,
       verbosity: controls.verbosity,
+      promptCache: agent.request.prompt_cache,
     }),
   };
 }
@@ -38,6 +39,16 @@ function requestMetadata({ ids, layers, model }: ReasonInput, agent: RuntimeAgen
       model_id: model.model_id,
     }),
   };
+}
+
+/** What `llm.generation` says about what capabilities asked for. */
+export function requestOptions({ request }: RuntimeAgent): ReasonOutcome['request_options'] {
+  const { prompt_cache: cache, tool_search: search } = request;
+  const options = present({
+    prompt_cache: cache && { enabled: true, strategy: cache.strategy },
+    tool_search: search,
+  });
+  return Object.keys(options).length === 0 ? undefined : options;
 }
 
 /** Names the system prompt and tools of a request, so that they need to be stored only once per session. */

@@ -47,6 +47,8 @@ export interface Failure {
   detail: string;
   fields?: Record<string, unknown>;
   providerFault?: boolean;
+  /** Words for people in place of the code's own. */
+  text?: string;
 }
 
 export function failureOfModel(error: ModelError): Failure {
@@ -77,7 +79,7 @@ export function toStepError(failure: Failure, disclosure: ErrorDisclosure, secre
     const text = TEXTS.processing_error;
     return { code: 'processing_error', text, disclosure, detail: text, provider_fault };
   }
-  const text = TEXTS[failure.code];
+  const text = failure.text ?? TEXTS[failure.code];
   const base = { code: failure.code, disclosure, provider_fault };
   if (disclosure === 'standard') return { ...base, text, detail: text, ...present({ fields: failure.fields }) };
   const detail = redact(failure.detail, secret).slice(0, MAX_DETAIL_CHARS);

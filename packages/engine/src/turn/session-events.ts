@@ -2,6 +2,7 @@ import { toPublicId } from '@everruns/contract';
 import type { DurableEventType, EventContext, PlannedCall, ReasonOutcome, StepIds, ToolOutcome, Uuid } from '@everruns/contract';
 import type { EventDraft } from '../plan.ts';
 import type { BatchCall, StepRef, TurnState } from './state.ts';
+import { executedArguments } from './executed-arguments.ts';
 
 /** Payloads and contexts of the session events that decisions write (contract 3.3). */
 
@@ -83,12 +84,18 @@ export function reasonCompleted(state: TurnState, outcome: ReasonOutcome): Event
     ...(outcome.error === undefined ? {} : { error: outcome.error.detail }),
     duration_ms: outcome.duration_ms,
     ...(outcome.usage === undefined ? {} : { usage: outcome.usage }),
+    ...standIn(outcome),
     // What billing and observability need, committed here whatever becomes of llm.generation.
     ...(outcome.response_model === undefined ? {} : { response_model: outcome.response_model }),
     ...(outcome.response_id === undefined ? {} : { response_id: outcome.response_id }),
     ...(outcome.finish_reason === undefined ? {} : { finish_reasons: [outcome.finish_reason] }),
     ...(outcome.time_to_first_token_ms === undefined ? {} : { time_to_first_token_ms: outcome.time_to_first_token_ms }),
   });
+}
+
+/** The model that was passed over because the circuit of its provider was open. */
+function standIn({ answered }: ReasonOutcome): Record<string, unknown> {
+  return answered.model.fallback_for === undefined ? {} : { fallback_for: answered.model.fallback_for };
 }
 
 /** What the model was and how the call went; the prompt is named by range and hash and expanded when it is read. */
@@ -106,6 +113,7 @@ export function llmGeneration(state: TurnState, outcome: ReasonOutcome, model: M
       model: outcome.response_model ?? model.model,
       success: outcome.success,
       provider: model.provider_type,
+      ...standIn(outcome),
       ...(outcome.usage === undefined ? {} : { usage: outcome.usage }),
       duration_ms: outcome.duration_ms,
       ...(outcome.time_to_first_token_ms === undefined ? {} : { time_to_first_token_ms: outcome.time_to_first_token_ms }),
@@ -113,6 +121,7 @@ export function llmGeneration(state: TurnState, outcome: ReasonOutcome, model: M
       ...(outcome.response_id === undefined ? {} : { response_id: outcome.response_id }),
       ...(outcome.error === undefined ? {} : { error: outcome.error.detail }),
       ...(outcome.retry === undefined ? {} : { retry: outcome.retry }),
+      ...(outcome.request_options === undefined ? {} : { request_options: outcome.request_options }),
     },
   });
 }
@@ -181,8 +190,9 @@ export function noticeMessage(
   );
 }
 
+/** A call as its message shows it: what the model wrote, also where something else runs. */
 export function publicCall(call: PlannedCall): { id: string; name: string; arguments: unknown } {
-  return { id: call.id, name: call.name, arguments: call.arguments };
+  return { id: call.id, name: call.name, arguments: call.written_arguments ?? call.arguments };
 }
 
 export function callSummary(call: PlannedCall): Record<string, unknown> {
@@ -222,6 +232,7 @@ export function toolCompleted(state: TurnState, call: BatchCall, plan: PlannedCa
     ...(end.duration_ms === undefined ? {} : { duration_ms: end.duration_ms }),
     ...(call.display_name === undefined ? {} : { display_name: call.display_name }),
     ...(plan?.completed_narration === undefined ? {} : { narration: plan.completed_narration }),
+    ...(plan === null ? {} : executedArguments(plan)),
     ...(plan?.capability === undefined ? {} : { capability_id: plan.capability.ref }),
     ...(plan?.capability?.name === undefined ? {} : { capability_name: plan.capability.name }),
   });

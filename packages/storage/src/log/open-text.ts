@@ -95,7 +95,7 @@ const STILL_OPEN = `
      select e.context->>'turn_id' as turn_id from events e where e.session_id = k.session_id and e.seq = k.started_seq limit 1) s
    left join lateral (
      select true as closed from events x where x.session_id = k.session_id and x.seq > k.started_seq
-       and x.type in ('reason.started', 'reason.recovered', case k.stream when 'output' then 'output.message.completed' when 'thinking' then 'reason.thinking.completed' else 'tool.completed' end)
+       and x.type in ('reason.started', 'reason.recovered', case k.stream when 'output' then 'output.message.replaced' end, case k.stream when 'output' then 'output.message.completed' when 'thinking' then 'reason.thinking.completed' else 'tool.completed' end)
      limit 1) x on true
    where s.turn_id = h.turn_id and x.closed is null)`;
 

@@ -37,6 +37,7 @@ const TURN_ENDS: ReadonlySet<string> = new Set<string>(TURN_END_TYPES);
 export const TEXT_MARK_TYPES: readonly string[] = [
   'output.message.started',
   'output.message.completed',
+  'output.message.replaced',
   'reason.thinking.started',
   'reason.thinking.completed',
   'reason.started',
@@ -63,6 +64,8 @@ export function foldTextMark(open: OpenTexts, mark: TextMark): OpenTexts {
     case 'output.message.completed':
       // A notice of ours has a message id of its own and closes nothing.
       return open.output !== null && open.output.messageId === mark.messageId ? { ...open, output: null } : open;
+    case 'output.message.replaced':
+      return { ...open, output: null };
     case 'reason.thinking.completed':
       return { ...open, thinking: null };
     case 'llm.generation':

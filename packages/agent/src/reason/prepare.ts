@@ -1,0 +1,62 @@
+import type { InStepEvent, ReasonInput, StoredMessage } from '@everruns/contract';
+import type { RuntimeAgent } from '../config/runtime-agent.ts';
+import { withTimedFacts } from '../hooks/facts.ts';
+import type { LoopView } from '../hooks/hooks.ts';
+import { definedTools, viewedMessages } from '../hooks/run-hooks.ts';
+import type { ModelRequest } from '../model.ts';
+import { present } from '../objects.ts';
+import { buildTranscript } from '../transcript/transcript.ts';
+import { buildRequest } from './request.ts';
+
+/** What a step asks its model, as hooks shaped it. */
+export interface PreparedStep {
+  view: LoopView;
+  /** With the tools as the model is told of them. */
+  shown: RuntimeAgent;
+  request: Omit<ModelRequest, 'resume' | 'idempotencyKey'>;
+  events: InStepEvent[];
+}
+
+/** Throws `HookFailure`. */
+export function prepareStep(input: ReasonInput, agent: RuntimeAgent): PreparedStep {
+  const view = loopView(input, agent);
+  const shown = withDefinedTools(agent, view);
+  return { view, shown, ...promptOf(input, shown, viewedMessages(agent.hooks, view)) };
+}
+
+/** The same step over another history. */
+export function promptOf(
+  input: ReasonInput,
+  shown: RuntimeAgent,
+  messages: readonly StoredMessage[],
+): Pick<PreparedStep, 'request' | 'events'> {
+  const transcript = buildTranscript(withTimedFacts(messages, shown.facts), input.model.provider_type);
+  return { request: buildRequest(input, shown, transcript.messages), events: transcript.events };
+}
+
+function loopView({ ids, messages, locale }: ReasonInput, agent: RuntimeAgent): LoopView {
+  const { session_id, turn_id } = ids;
+  return { ...viewOf(agent, messages), session_id, turn_id, ...present({ locale }) };
+}
+
+/** The tools as the model is told of them after this history; what a preview shows. Throws `HookFailure`. */
+export function shownTools(agent: RuntimeAgent, history: readonly StoredMessage[] = []): RuntimeAgent['tools'] {
+  return withDefinedTools(agent, { ...viewOf(agent, history), session_id: '', turn_id: '' }).tools;
+}
+
+function viewOf(
+  agent: RuntimeAgent,
+  history: readonly StoredMessage[],
+): Pick<LoopView, 'history' | 'tools' | 'clientTools' | 'systemPrompt'> {
+  return {
+    history,
+    tools: agent.tools.map(({ spec }) => spec),
+    clientTools: new Set(agent.tools.flatMap(({ side, spec }) => (side === 'client' ? [spec.name] : []))),
+    systemPrompt: agent.systemPrompt,
+  };
+}
+
+function withDefinedTools(agent: RuntimeAgent, view: LoopView): RuntimeAgent {
+  const defined = definedTools(agent.hooks, view.tools, view);
+  return { ...agent, tools: agent.tools.map((tool, at) => ({ ...tool, spec: defined[at] ?? tool.spec })) };
+}
