@@ -147,7 +147,8 @@ test('pages are linked, and every agent is on exactly one', async () => {
 });
 
 test('a preview composes what a turn would, and says what is missing', async () => {
-  const preview = await app.call('POST', '/v1/agents/preview', { system_prompt: 'Hello', capabilities: [{ ref: 'current_time' }] });
+  const request = { system_prompt: 'Hello', capabilities: [{ ref: 'current_time' }], harness_name: 'base' };
+  const preview = await app.call('POST', '/v1/agents/preview', request);
   expect(preview.json['system_prompt']).toContain('Hello');
   expect(rowsOf(preview.json['tools']).map((tool) => tool['name'])).toEqual(['get_current_time']);
   expect(preview.json['findings']).toEqual([]);

@@ -6,6 +6,7 @@ import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify';
 import { createAgentService } from '../services/agents.ts';
 import { createCapabilityService } from '../services/capabilities.ts';
+import { createCapabilityRules } from '../services/capability-rules.ts';
 import { createHarnessService } from '../services/harnesses.ts';
 import { createLinker } from '../services/links.ts';
 import { createMessageService } from '../services/messages.ts';
@@ -119,15 +120,16 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   });
   const link = createLinker(settings);
   const urlOf = (path: string): string => `${settings.publicUrl()}${path}`;
-  const previews = createPreviewService({ db, capabilities });
-  const shared = { db, ids, link, capabilities };
+  const rules = createCapabilityRules({ registry: capabilities, grade: settings.resolution.grade });
+  const previews = createPreviewService({ db, rules, resolution: settings.resolution });
+  const shared = { db, ids, link, rules };
   const sessions = createSessionService({ ...shared, feed: deps.feed, noise: deps.noise, limit: settings.limits.sessions });
   const messages = createMessageService({ db, turns: deps.turns, waiter: deps.waiter });
   agentRoutes(api, { agents: createAgentService({ ...shared, limit: settings.limits.agents }), previews, urlOf });
   harnessRoutes(api, { harnesses: createHarnessService({ ...shared, limit: settings.limits.harnesses }), previews });
-  sessionRoutes(api, { sessions, messages, turns: deps.turns, urlOf });
+  sessionRoutes(api, { sessions, previews, messages, turns: deps.turns, urlOf });
   messageRoutes(api, { messages, sessions });
-  capabilityRoutes(api, { capabilities: createCapabilityService(capabilities, link), urlOf });
+  capabilityRoutes(api, { capabilities: createCapabilityService({ registry: capabilities, rules, link }), urlOf });
   providerRoutes(api, {
     providers: createProviderService({ db, ids, link, vault, providerTypes: null }),
     models: createModelService({ db, ids, link, resolution: settings.resolution }),

@@ -1,20 +1,33 @@
-import type { CapabilityRegistry } from '@everruns/agent';
 import { fromPublicId, PlatformError, SLUG, toPublicId } from '@everruns/contract';
-import type { Agent, CreateAgent, IdSource, PageQuery, PutAgent, ResourceStats, UpdateAgent, Uuid } from '@everruns/contract';
+import type {
+  Agent,
+  CapabilityRef,
+  CreateAgent,
+  IdSource,
+  PageQuery,
+  PutAgent,
+  ResourceStats,
+  UpdateAgent,
+  Uuid,
+} from '@everruns/contract';
 import {
   agentNameFree,
   archiveAgent,
   deleteAgent,
   findAgent,
   findAgentNamed,
+  findSessionParts,
   insertAgent,
   listAgents,
+  NO_PARTS,
   readAgentStats,
   updateAgent,
 } from '@everruns/storage';
 import type { AgentChanges, AgentFields, AgentRow, AgentWithUsage, Database, Page, Queryable } from '@everruns/storage';
-import { checkCapabilities, checkTools } from './capabilities.ts';
+import { checkTools } from './capabilities.ts';
+import type { CapabilityRules } from './capability-rules.ts';
 import { copyDisplayName, freeCopyName, pick } from './copies.ts';
+import { agentLayer } from './layers.ts';
 import type { Linker } from './links.ts';
 import { presentAgent } from './present/agent.ts';
 import { presentStats } from './present/stats.ts';
@@ -25,7 +38,7 @@ export interface AgentServiceDeps {
   db: Database;
   ids: IdSource;
   link: Linker;
-  capabilities: CapabilityRegistry;
+  rules: CapabilityRules;
   /** Most agents of an organization; 0 = no limit. */
   limit: number;
 }
@@ -61,6 +74,7 @@ export function createAgentService(deps: AgentServiceDeps): AgentService {
   };
 
   const change = async (scope: CallerScope, row: AgentRow, changes: AgentChanges): Promise<Agent> => {
+    if (COMPOSED.some((key) => key in changes)) await checkEffective(deps, scope, { ...row, ...changes });
     const updated = await updateAgent(db, scope.orgId, row.id, changes);
     if (updated === 'taken') throw nameTaken(changes.name ?? row.name);
     if (updated === null) throw notFound();
@@ -77,6 +91,7 @@ export function createAgentService(deps: AgentServiceDeps): AgentService {
         if (existing.status === 'archived') throw archived(existing);
         return { agent: await change(scope, existing, fields), created: false };
       }
+      await checkEffective(deps, scope, fields);
       const agent = await insert(scope, request.id ?? ids.next(), fields);
       if (agent !== 'taken') return { agent, created: true };
     }
@@ -119,6 +134,7 @@ export function createAgentService(deps: AgentServiceDeps): AgentService {
     },
     async copy(scope, idOrName) {
       const row = await requireAgent(db, scope.orgId, idOrName);
+      await deps.rules.stored(scope, row.capabilities);
       const name = await freeCopyName(row.name, (candidate) => agentNameFree(db, scope.orgId, candidate, null));
       const agent = await insert(scope, ids.next(), { ...pick<AgentFields>(row, COPIED), name, display_name: copyDisplayName(row) });
       if (agent === 'taken') throw nameTaken(name);
@@ -147,8 +163,17 @@ export async function requireAgent(db: Queryable, orgId: Uuid, idOrName: string)
   return row;
 }
 
+/** What goes into the composition of an agent; a change of anything else cannot break it. */
+const COMPOSED = ['capabilities', 'tools', 'harness_id', 'initial_files'] as const satisfies readonly (keyof AgentFields)[];
+
+/** The agent on its harness has to make a configuration that can run. */
+async function checkEffective(deps: AgentServiceDeps, scope: CallerScope, fields: AgentFields): Promise<void> {
+  const { layers } = await findSessionParts(deps.db, { ...NO_PARTS, orgId: scope.orgId, harnessId: fields.harness_id });
+  await deps.rules.effective(scope, [...layers, agentLayer(fields)]);
+}
+
 async function newFields(deps: AgentServiceDeps, scope: CallerScope, request: CreateAgent): Promise<AgentFields> {
-  const { harness_id, default_model_id } = await references(deps, scope, request);
+  const { harness_id, default_model_id, capabilities } = await references(deps, scope, request);
   return {
     name: request.name,
     display_name: request.display_name ?? null,
@@ -156,7 +181,7 @@ async function newFields(deps: AgentServiceDeps, scope: CallerScope, request: Cr
     system_prompt: request.system_prompt,
     harness_id: harness_id ?? null,
     default_model_id: default_model_id ?? null,
-    capabilities: request.capabilities ?? [],
+    capabilities: capabilities ?? [],
     initial_files: request.initial_files ?? [],
     tools: request.tools ?? [],
     tags: request.tags ?? [],
@@ -174,22 +199,22 @@ async function changesOf(deps: AgentServiceDeps, scope: CallerScope, request: Up
   return {
     ...rest,
     ...(mcpServers === undefined ? {} : { mcp_servers: mcpServers }),
-    ...(named.harness_id === undefined ? {} : { harness_id: named.harness_id }),
-    ...(named.default_model_id === undefined ? {} : { default_model_id: named.default_model_id }),
+    ...named,
   } as AgentChanges;
 }
 
 interface References {
   harness_id?: Uuid | null;
   default_model_id?: Uuid | null;
+  capabilities?: CapabilityRef[];
 }
 
 /** Checks everything that the request refers to. Undefined = the request does not say. */
 async function references(deps: AgentServiceDeps, scope: CallerScope, request: UpdateAgent): Promise<References> {
   const { db } = deps;
-  checkCapabilities(request.capabilities, deps.capabilities);
   checkTools(request.tools);
   const result: References = {};
+  if (request.capabilities !== undefined) result.capabilities = await deps.rules.stored(scope, request.capabilities);
   const harness = await requireHarnessReference(db, scope.orgId, { id: request.harness_id, name: request.harness_name });
   if (harness !== null) result.harness_id = harness.id;
   else if (request.harness_id === null || request.harness_name === null) result.harness_id = null;

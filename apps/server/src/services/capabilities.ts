@@ -1,27 +1,10 @@
-import type { CapabilityInfo as RegisteredInfo, CapabilityRegistry, JsonObject } from '@everruns/agent';
+import { canonicalCapabilityId } from '@everruns/agent';
+import type { CapabilityInfo as RegisteredInfo, CapabilityRegistry } from '@everruns/agent';
 import { PlatformError } from '@everruns/contract';
-import type { CapabilityInfo, CapabilityRef, CapabilityView, PageQuery, ToolDefinition } from '@everruns/contract';
+import type { CapabilityInfo, CapabilityView, PageQuery, ToolDefinition } from '@everruns/contract';
 import type { Page } from '@everruns/storage';
+import type { CapabilityRules } from './capability-rules.ts';
 import type { Linker } from './links.ts';
-
-/** Refuses references that nothing is registered under, configurations the capability does not take, and one capability twice. */
-export function checkCapabilities(refs: readonly CapabilityRef[] | undefined, registry: CapabilityRegistry): void {
-  const seen = new Set<string>();
-  (refs ?? []).forEach(({ ref, config }, index) => {
-    const field = `capabilities.${index}`;
-    const capability = registry.get(ref);
-    if (capability === undefined)
-      throw new PlatformError('unknown_capability', `There is no capability "${ref}".`, { field: `${field}.ref` });
-    if (seen.has(ref)) throw new PlatformError('invalid_request', `The capability "${ref}" is given twice.`, { field: `${field}.ref` });
-    seen.add(ref);
-    if (config === undefined || config === null) return;
-    if (typeof config !== 'object' || Array.isArray(config)) {
-      throw new PlatformError('invalid_request', 'Expected a JSON object.', { field: `${field}.config` });
-    }
-    const refusal = capability.checkConfig?.(config as JsonObject) ?? null;
-    if (refusal !== null) throw new PlatformError('invalid_request', refusal, { field: `${field}.config` });
-  });
-}
 
 /** What all model providers take as the name of a tool. */
 const TOOL_NAME = /^[A-Za-z0-9_-]{1,64}$/;
@@ -57,19 +40,28 @@ export interface CapabilityService {
   get(id: string): CapabilityView;
 }
 
-export function createCapabilityService(registry: CapabilityRegistry, link: Linker): CapabilityService {
+export interface CapabilityServiceDeps {
+  registry: CapabilityRegistry;
+  rules: Pick<CapabilityRules, 'offers'>;
+  link: Linker;
+}
+
+/** The catalogue. What this deployment does not offer is not in it. */
+export function createCapabilityService({ registry, rules, link }: CapabilityServiceDeps): CapabilityService {
   const view = (info: RegisteredInfo): CapabilityView => ({
     ...publicInfo(info),
     ...link({ path: `capabilities/${info.id}`, actions: [{ rel: 'self', method: 'GET', operation: 'getCapability' }] }),
   });
   return {
     list({ tokens, offset, limit }) {
-      const found = registry.list().filter(({ info }) => info.status !== 'retired' && matches(info, tokens));
+      const found = registry
+        .list()
+        .filter((capability) => capability.info.status !== 'retired' && rules.offers(capability) && matches(capability.info, tokens));
       return { total: found.length, rows: found.slice(offset, offset + limit).map(({ info }) => view(info)) };
     },
     get(id) {
-      const capability = registry.get(id);
-      if (capability === undefined) throw new PlatformError('not_found', `There is no capability "${id}".`);
+      const capability = registry.get(canonicalCapabilityId(id));
+      if (capability === undefined || !rules.offers(capability)) throw new PlatformError('not_found', `There is no capability "${id}".`);
       return view(capability.info);
     },
   };
@@ -95,6 +87,6 @@ function publicInfo(info: RegisteredInfo): CapabilityInfo {
 }
 
 function matches(info: RegisteredInfo, tokens: readonly string[]): boolean {
-  const text = `${info.name} ${info.description}`.toLowerCase();
+  const text = `${info.id} ${info.name} ${info.description}`.toLowerCase();
   return tokens.every((token) => text.includes(token.toLowerCase()));
 }

@@ -1,4 +1,3 @@
-import type { CapabilityRegistry } from '@everruns/agent';
 import { fromPublicId, PlatformError, SLUG } from '@everruns/contract';
 import type { CreateHarness, Harness, IdSource, ResourceStats, UpdateHarness, Uuid } from '@everruns/contract';
 import {
@@ -6,17 +5,20 @@ import {
   deleteHarness,
   findHarness,
   findHarnessNamed,
+  findSessionParts,
   harnessAncestors,
   harnessNameFree,
   insertHarness,
   listHarnesses,
   lockHarnessTree,
+  NO_PARTS,
   readHarnessStats,
   updateHarness,
 } from '@everruns/storage';
 import type { Database, HarnessChanges, HarnessFields, HarnessRow, Queryable } from '@everruns/storage';
-import { checkCapabilities } from './capabilities.ts';
+import type { CapabilityRules } from './capability-rules.ts';
 import { copyDisplayName, freeCopyName, pick } from './copies.ts';
+import { harnessLayer } from './layers.ts';
 import type { Linker } from './links.ts';
 import { presentHarness } from './present/harness.ts';
 import { presentStats } from './present/stats.ts';
@@ -33,7 +35,7 @@ export interface HarnessServiceDeps {
   db: Database;
   ids: IdSource;
   link: Linker;
-  capabilities: CapabilityRegistry;
+  rules: CapabilityRules;
   /** Most harnesses of an organization; 0 = no limit. */
   limit: number;
 }
@@ -65,23 +67,27 @@ export function createHarnessService(deps: HarnessServiceDeps): HarnessService {
     get: async (scope, idOrName) => presentHarness(await requireHarness(db, scope.orgId, idOrName), link),
     async create(scope, request) {
       refuseVirtual(request.name);
-      checkCapabilities(request.capabilities, deps.capabilities);
+      const capabilities = await deps.rules.stored(scope, request.capabilities);
       if (request.default_model_id != null) await requireModel(db, scope.orgId, request.default_model_id, 'default_model_id');
       if (request.parent_harness_id != null) await requireParent(db, scope.orgId, request.parent_harness_id, null);
-      return insert(scope, newFields(request));
+      const fields = newFields({ ...request, capabilities });
+      await checkEffective(deps, scope, fields);
+      return insert(scope, fields);
     },
     async update(scope, idOrName, request) {
       refuseVirtual(request.name);
       const row = await requireOwn(db, scope.orgId, idOrName);
       if (row.status === 'archived' && request.status !== 'active') throw archived(row);
-      checkCapabilities(request.capabilities, deps.capabilities);
+      const capabilities = request.capabilities === undefined ? {} : { capabilities: await deps.rules.stored(scope, request.capabilities) };
       if (request.default_model_id != null) await requireModel(db, scope.orgId, request.default_model_id, 'default_model_id');
+      const changes = changesOf({ ...request, ...capabilities });
       const updated = await db.transaction(async (tx) => {
         if (request.parent_harness_id != null) {
           await lockHarnessTree(tx, scope.orgId);
           await requireParent(tx, scope.orgId, request.parent_harness_id, row.id);
         }
-        return updateHarness(tx, scope.orgId, row.id, changesOf(request));
+        if (COMPOSED.some((key) => key in changes)) await checkEffective({ ...deps, db: tx }, scope, { ...row, ...changes });
+        return updateHarness(tx, scope.orgId, row.id, changes);
       });
       if (updated === 'taken') throw nameTaken(request.name ?? row.name);
       if (updated === null) throw notFound();
@@ -98,6 +104,7 @@ export function createHarnessService(deps: HarnessServiceDeps): HarnessService {
     },
     async copy(scope, idOrName) {
       const row = await requireHarness(db, scope.orgId, idOrName);
+      await deps.rules.stored(scope, row.capabilities);
       const name = await freeCopyName(row.name, (candidate) => harnessNameFree(db, scope.orgId, candidate, null));
       return insert(scope, { ...pick<HarnessFields>(row, COPIED), name, display_name: copyDisplayName(row) });
     },
@@ -135,11 +142,25 @@ async function requireParent(db: Queryable, orgId: Uuid, parentId: Uuid, selfId:
     throw new PlatformError('not_found', 'There is no such parent harness.', { field });
   if (parent.status !== 'active') throw new PlatformError('dependency_archived', `The harness "${parent.name}" is archived.`, { field });
   if (chain.some((ancestor) => ancestor.id === selfId)) {
-    throw new PlatformError('invalid_request', 'A harness cannot descend from itself.', { field });
+    throw new PlatformError('cyclic_parent', 'A harness cannot descend from itself.', { field });
   }
   if (chain.length >= MAX_HARNESS_DEPTH) {
     throw new PlatformError('invalid_request', `A chain of harnesses can be ${MAX_HARNESS_DEPTH} long.`, { field });
   }
+}
+
+/** What goes into the composition of a harness; a change of anything else cannot break it. */
+const COMPOSED = ['capabilities', 'parent_harness_id', 'initial_files'] as const satisfies readonly (keyof HarnessFields)[];
+
+/** The harness on its parents has to make a configuration that can run. */
+async function checkEffective(
+  { db, rules }: { db: Queryable; rules: CapabilityRules },
+  scope: CallerScope,
+  fields: HarnessFields,
+): Promise<void> {
+  const parent = fields.parent_harness_id;
+  const { layers } = parent === null ? { layers: [] } : await findSessionParts(db, { ...NO_PARTS, orgId: scope.orgId, harnessId: parent });
+  await rules.effective(scope, [...layers, harnessLayer(fields)]);
 }
 
 function newFields(request: CreateHarness): HarnessFields {

@@ -1,69 +1,138 @@
-import { assembleRuntimeAgent } from '@everruns/agent';
-import type { CapabilityRegistry } from '@everruns/agent';
 import { PlatformError, toPublicId } from '@everruns/contract';
-import type { ConfigLayer, Finding, Preview, PreviewAgent, PreviewHarness, Uuid } from '@everruns/contract';
-import { findHarness, harnessAncestors } from '@everruns/storage';
-import type { Database, HarnessRow } from '@everruns/storage';
-import { checkCapabilities, checkTools } from './capabilities.ts';
+import type { ConfigLayer, CreateSession, Finding, Preview, PreviewAgent, PreviewHarness, Provenance, Uuid } from '@everruns/contract';
+import { findModel, findSessionParts, loadTurnConfig, NO_PARTS } from '@everruns/storage';
+import type { AgentFields, Database, HarnessFields, ModelLevels } from '@everruns/storage';
+import { checkTools } from './capabilities.ts';
+import type { CapabilityRules } from './capability-rules.ts';
+import { agentLayer, harnessLayer, sessionLayer } from './layers.ts';
+import { resolveModel, SIMULATED_MODEL } from './model-resolution.ts';
+import type { ResolutionPolicy } from './model-resolution.ts';
+import { provenanceOf } from './provenance.ts';
+import { requireHarnessReference, requireModel } from './references.ts';
 import type { CallerScope } from './scope.ts';
+import { sessionNotFound, sessionParts } from './sessions.ts';
 
 export interface PreviewService {
   agent(scope: CallerScope, request: PreviewAgent): Promise<Preview>;
   harness(scope: CallerScope, request: PreviewHarness): Promise<Preview>;
+  /** A session that is not created. */
+  session(scope: CallerScope, request: CreateSession): Promise<Preview>;
+  /** What the next turn of a session is told. */
+  storedSession(scope: CallerScope, id: Uuid): Promise<Preview>;
+}
+
+export interface PreviewDeps {
+  db: Database;
+  rules: CapabilityRules;
+  resolution: ResolutionPolicy;
 }
 
 /** What a configuration would become, composed by the code that a turn uses, without anything being stored. */
-export function createPreviewService({ db, capabilities }: { db: Database; capabilities: CapabilityRegistry }): PreviewService {
-  const compose = async (scope: CallerScope, layers: ConfigLayer[]): Promise<Preview> => {
-    const assembly = await assembleRuntimeAgent({
-      layers,
-      capabilities,
-      context: { session_id: '', org_id: toPublicId('organization', scope.orgId) },
-    });
-    if ('problem' in assembly) throw new PlatformError('invalid_request', assembly.problem.text);
-    return { system_prompt: assembly.agent.systemPrompt, tools: assembly.agent.tools.map(({ spec }) => ({ ...spec })) };
+export function createPreviewService(deps: PreviewDeps): PreviewService {
+  const { db, rules } = deps;
+  const compose = async (scope: CallerScope, layers: ConfigLayer[], about: About = {}): Promise<Preview> => {
+    const agent = await rules.effective(scope, layers, about);
+    const model = about.model ?? (await modelOf(db, scope.orgId, about.levels ?? []));
+    return {
+      system_prompt: agent.systemPrompt,
+      tools: agent.tools.map(({ spec }) => ({ ...spec })),
+      provenance: provenanceOf(layers, agent, model ?? undefined),
+    };
   };
   return {
     async agent(scope, request) {
-      checkCapabilities(request.capabilities, capabilities);
       checkTools(request.tools);
-      const own: ConfigLayer = {
-        tier: 'agent',
-        id: toPublicId('agent', '00000000-0000-0000-0000-000000000000'),
-        system_prompt: request.system_prompt ?? '',
-        capabilities: request.capabilities ?? [],
-        tools: request.tools ?? [],
-      };
-      const preview = await compose(scope, [own]);
+      const capabilities = await rules.stored(scope, request.capabilities);
+      await requireModels(db, scope, request);
+      const harness = await requireHarnessReference(db, scope.orgId, { id: request.harness_id, name: request.harness_name });
+      const parts = await findSessionParts(db, { ...NO_PARTS, orgId: scope.orgId, harnessId: harness?.id ?? null });
+      const own = agentLayer({ ...EMPTY_AGENT, ...fieldsOf(request), capabilities, system_prompt: request.system_prompt ?? '' });
+      const levels: ModelLevels = [{ level: 'agent', modelId: request.default_model_id ?? null }, ...parts.modelLevels];
+      const preview = await compose(scope, [...parts.layers, own], { levels });
       return { ...preview, findings: findingsOf(request) };
     },
     async harness(scope, request) {
-      checkCapabilities(request.capabilities, capabilities);
-      const parents = request.parent_harness_id == null ? [] : await parentLayers(db, scope.orgId, request.parent_harness_id);
-      const own: ConfigLayer = {
-        tier: 'harness',
-        id: toPublicId('harness', '00000000-0000-0000-0000-000000000000'),
-        system_prompt: request.system_prompt ?? '',
-        capabilities: request.capabilities ?? [],
-      };
-      return compose(scope, [...parents, own]);
+      const capabilities = await rules.stored(scope, request.capabilities);
+      await requireModels(db, scope, request);
+      const parent = request.parent_harness_id ?? null;
+      const parts = await findSessionParts(db, { ...NO_PARTS, orgId: scope.orgId, harnessId: parent });
+      if (parent !== null && parts.harness === null) {
+        throw new PlatformError('not_found', 'There is no such parent harness.', { field: 'parent_harness_id' });
+      }
+      const own = harnessLayer({ ...EMPTY_HARNESS, ...fieldsOf(request), capabilities, system_prompt: request.system_prompt ?? null });
+      const inherited = parent === null ? parts.modelLevels.filter(({ level }) => level === 'organization') : parts.modelLevels;
+      const levels: ModelLevels = [{ level: 'harness', modelId: request.default_model_id ?? null }, ...inherited];
+      return compose(scope, [...(parent === null ? [] : parts.layers), own], { levels });
+    },
+    async session(scope, request) {
+      const { fields, parts } = await sessionParts(deps, scope, request);
+      const levels: ModelLevels = [{ level: 'session', modelId: fields.model_id }, ...parts.modelLevels];
+      const locale = fields.locale === null ? {} : { locale: fields.locale };
+      return compose(scope, [...parts.layers, sessionLayer(fields)], { levels, ...locale });
+    },
+    async storedSession(scope, id) {
+      const config = await loadTurnConfig(db, { orgId: scope.orgId, sessionId: id });
+      if (config === null) throw sessionNotFound();
+      if (config.problem !== undefined) {
+        throw new PlatformError('dependency_archived', 'The harness or agent of this session is archived or deleted.');
+      }
+      const locale = config.locale === undefined ? {} : { locale: config.locale };
+      const model = chosenModel(resolveModel(config, deps.resolution));
+      return compose(scope, config.layers, { sessionId: toPublicId('session', id), model, ...locale });
     },
   };
 }
 
-async function parentLayers(db: Database, orgId: Uuid, parentId: Uuid): Promise<ConfigLayer[]> {
-  const chain = await harnessAncestors(db, orgId, parentId);
-  if (chain.length === 0) throw new PlatformError('not_found', 'There is no such parent harness.', { field: 'parent_harness_id' });
-  const rows = await Promise.all(chain.map(({ id }) => findHarness(db, orgId, id)));
-  return rows
-    .filter((row): row is HarnessRow => row !== null)
-    .reverse()
-    .map((row) => ({
-      tier: 'harness',
-      id: toPublicId('harness', row.id),
-      system_prompt: row.system_prompt ?? '',
-      capabilities: row.capabilities,
-    }));
+interface About {
+  sessionId?: string;
+  locale?: string;
+  /** Where models are named, most specific first. */
+  levels?: ModelLevels;
+  /** Known already; null = there is none. */
+  model?: Provenance['model'] | null;
+}
+
+const COMMON = {
+  name: '',
+  display_name: null,
+  description: null,
+  default_model_id: null,
+  capabilities: [],
+  initial_files: [],
+  tags: [],
+  mcp_servers: null,
+  network_access: null,
+  parallel_tool_calls: null,
+};
+const EMPTY_AGENT: AgentFields = { ...COMMON, system_prompt: '', harness_id: null, tools: [], max_iterations: null };
+const EMPTY_HARNESS: HarnessFields = { ...COMMON, system_prompt: null, parent_harness_id: null, embedder_metadata: null };
+
+/** The members that a request has, by the names of the store. */
+function fieldsOf({ mcpServers, ...rest }: PreviewAgent | PreviewHarness): object {
+  const given = Object.entries({ ...rest, mcp_servers: mcpServers }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given);
+}
+
+async function requireModels(db: Database, { orgId }: CallerScope, { default_model_id }: PreviewAgent | PreviewHarness): Promise<void> {
+  if (default_model_id != null) await requireModel(db, orgId, default_model_id, 'default_model_id');
+}
+
+/** The first level whose model is there; which one is taken when none names any is known only when a turn runs. */
+async function modelOf(db: Database, orgId: Uuid, levels: ModelLevels): Promise<Provenance['model'] | null> {
+  for (const { level, modelId } of levels) {
+    const row = modelId === null ? null : await findModel(db, orgId, modelId);
+    if (row !== null && row.provider_status === 'active') {
+      return { level, id: toPublicId('model', row.id), model: row.model_id, provider_type: row.provider_type };
+    }
+  }
+  return null;
+}
+
+function chosenModel(resolution: ReturnType<typeof resolveModel>): Provenance['model'] | null {
+  if (resolution.kind === 'nothing') return null;
+  if (resolution.kind === 'simulated') return { level: 'fallback', model: SIMULATED_MODEL, provider_type: 'llmsim' };
+  const { modelId, model, providerType, namedBy } = resolution.candidate;
+  return { level: namedBy ?? 'fallback', id: toPublicId('model', modelId), model, provider_type: providerType };
 }
 
 const LONG_PROMPT_CHARS = 20_000;

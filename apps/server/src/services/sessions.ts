@@ -1,4 +1,3 @@
-import type { CapabilityRegistry } from '@everruns/agent';
 import { PlatformError, toPublicId } from '@everruns/contract';
 import type { CreateSession, IdSource, PageQuery, Session, SessionStats, Turn, TurnDetail, UpdateSession, Uuid } from '@everruns/contract';
 import {
@@ -15,7 +14,9 @@ import {
 } from '@everruns/storage';
 import type { Database, Page, Part, SessionFields, SessionParts } from '@everruns/storage';
 import type { CommitFeed } from '../stream/port.ts';
-import { checkCapabilities, checkTools } from './capabilities.ts';
+import { checkTools } from './capabilities.ts';
+import type { CapabilityRules } from './capability-rules.ts';
+import { sessionLayer } from './layers.ts';
 import type { Linker } from './links.ts';
 import { presentSession } from './present/session.ts';
 import { presentTurn, presentTurnDetail } from './present/turn.ts';
@@ -26,7 +27,7 @@ export interface SessionServiceDeps {
   db: Database;
   ids: IdSource;
   link: Linker;
-  capabilities: CapabilityRegistry;
+  rules: CapabilityRules;
   feed: Pick<CommitFeed, 'committed'>;
   /** Most sessions of an organization; 0 = no limit. */
   limit: number;
@@ -61,21 +62,10 @@ export function createSessionService(deps: SessionServiceDeps): SessionService {
       return { total: page.total, rows: page.rows.map((row) => presentSession(row, link)) };
     },
     async create(scope, request) {
-      checkCapabilities(request.capabilities, deps.capabilities);
-      checkTools(request.tools);
-      refuseBoth('harness', { id: request.harness_id, name: request.harness_name });
-      refuseBoth('agent', { id: request.agent_id, name: request.agent_name });
-      const parts = await findSessionParts(db, {
-        orgId: scope.orgId,
-        harnessId: request.harness_id ?? null,
-        harnessName: request.harness_name ?? null,
-        agentId: request.agent_id ?? null,
-        agentName: request.agent_name ?? null,
-        modelId: request.model_id ?? null,
-        workspaceId: request.workspace_id ?? null,
-      });
-      const fields = sessionFields(request, { parts, ownerId: scope.userId, newWorkspaceId: () => deps.ids.next() });
+      const { fields, parts } = await sessionParts(deps, scope, request, () => deps.ids.next());
       const id = deps.ids.next();
+      const locale = request.locale == null ? {} : { locale: request.locale };
+      await deps.rules.effective(scope, [...parts.layers, sessionLayer(fields, id)], { sessionId: toPublicId('session', id), ...locale });
       const made = await insertSession(db, { id, orgId: scope.orgId, fields, limit: deps.limit, noise: deps.noise() });
       if (made === 'limit') throw new PlatformError('resource_limit_reached', `An organization can have ${deps.limit} sessions.`);
       return get(scope, id);
@@ -112,6 +102,32 @@ export function createSessionService(deps: SessionServiceDeps): SessionService {
 export function sessionNotFound(): PlatformError {
   return new PlatformError('not_found', 'There is no such session.');
 }
+
+/** What a request to create a session names, looked up and checked piece by piece; nothing is written. */
+export async function sessionParts(
+  { db, rules }: Pick<SessionServiceDeps, 'db' | 'rules'>,
+  scope: CallerScope,
+  request: CreateSession,
+  newWorkspaceId: () => Uuid = () => NO_WORKSPACE,
+): Promise<{ fields: SessionFields; parts: SessionParts }> {
+  const capabilities = await rules.stored(scope, request.capabilities);
+  checkTools(request.tools);
+  refuseBoth('harness', { id: request.harness_id, name: request.harness_name });
+  refuseBoth('agent', { id: request.agent_id, name: request.agent_name });
+  const parts = await findSessionParts(db, {
+    orgId: scope.orgId,
+    harnessId: request.harness_id ?? null,
+    harnessName: request.harness_name ?? null,
+    agentId: request.agent_id ?? null,
+    agentName: request.agent_name ?? null,
+    modelId: request.model_id ?? null,
+    workspaceId: request.workspace_id ?? null,
+  });
+  return { fields: sessionFields({ ...request, capabilities }, { parts, ownerId: scope.userId, newWorkspaceId }), parts };
+}
+
+/** Stands for the workspace of a session that is only looked at. */
+const NO_WORKSPACE: Uuid = '00000000-0000-0000-0000-000000000000';
 
 interface FieldSources {
   parts: SessionParts;

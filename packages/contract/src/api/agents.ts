@@ -2,10 +2,8 @@ import { z } from 'zod';
 import { CapabilityRef, TokenUsage, ToolDefinition } from '../messages.ts';
 import {
   BUILDING_BLOCK_STATES,
-  Finding,
   idParam,
   InitialFile,
-  JsonObject,
   Links,
   LongText,
   NetworkAccessList,
@@ -78,16 +76,3 @@ export const Agent = z
   })
   .meta({ id: 'Agent' });
 export type Agent = z.infer<typeof Agent>;
-
-export const PreviewAgent = z.object({
-  system_prompt: LongText.nullish(),
-  capabilities: z.array(CapabilityRef).optional(),
-  tools: z.array(ToolDefinition).optional(),
-  mcpServers: ScopedMcpServers.nullish(),
-});
-export type PreviewAgent = z.infer<typeof PreviewAgent>;
-
-export const Preview = z
-  .object({ system_prompt: z.string(), tools: z.array(JsonObject), findings: z.array(Finding).optional() })
-  .meta({ id: 'Preview' });
-export type Preview = z.infer<typeof Preview>;

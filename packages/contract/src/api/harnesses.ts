@@ -67,11 +67,3 @@ export const Harness = z
   })
   .meta({ id: 'Harness' });
 export type Harness = z.infer<typeof Harness>;
-
-export const PreviewHarness = z.object({
-  system_prompt: LongText.nullish(),
-  capabilities: z.array(CapabilityRef).optional(),
-  mcpServers: ScopedMcpServers.nullish(),
-  parent_harness_id: idParam('harness').nullish(),
-});
-export type PreviewHarness = z.infer<typeof PreviewHarness>;

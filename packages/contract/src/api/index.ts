@@ -5,6 +5,7 @@ export * from './agents.ts';
 export * from './sessions.ts';
 export * from './messages.ts';
 export * from './capabilities.ts';
+export * from './previews.ts';
 export * from './providers.ts';
 export * from './organizations.ts';
 export * from './normalize.ts';

@@ -48,23 +48,23 @@ const CANDIDATE = `jsonb_build_object('modelId', m.id, 'model', m.model_id, 'pro
     'baseUrl', p.base_url, 'options', p.options, 'apiKeyEncrypted', p.api_key_encrypted, 'credentialsEncrypted', p.credentials_encrypted)`;
 
 /** What every tier has. Of starter files a turn needs the paths alone. */
-const TIER = (row: string): string =>
+export const tierColumns = (row: string): string =>
   ['system_prompt', 'capabilities', 'parallel_tool_calls', 'network_access', 'mcp_servers'].map((column) => `${row}.${column}`).join(', ') +
   `, jsonb_path_query_array(${row}.initial_files, '$[*].path') as file_paths`;
 
 const LOAD: Statement = {
   name: 'load_turn_config',
   text: `with recursive s as materialized (
-    select id, org_id, harness_id, agent_id, model_id, tools, max_iterations, locale, timezone, hints, goal, ${TIER('sessions')}
+    select id, org_id, harness_id, agent_id, model_id, tools, max_iterations, locale, timezone, hints, goal, ${tierColumns('sessions')}
     from sessions where id = $2 and org_id = $1 and deleted_at is null
   ), chain as (
-    select 0 as depth, h.id, h.parent_harness_id, h.name, h.embedder_metadata, h.default_model_id, h.status, ${TIER('h')}
+    select 0 as depth, h.id, h.parent_harness_id, h.name, h.embedder_metadata, h.default_model_id, h.status, ${tierColumns('h')}
     from s join harnesses h on h.org_id = s.org_id and h.id = s.harness_id
     union all
-    select c.depth + 1, h.id, h.parent_harness_id, h.name, h.embedder_metadata, h.default_model_id, h.status, ${TIER('h')}
+    select c.depth + 1, h.id, h.parent_harness_id, h.name, h.embedder_metadata, h.default_model_id, h.status, ${tierColumns('h')}
     from chain c join harnesses h on h.org_id = $1 and h.id = c.parent_harness_id where c.depth < 31
   ), a as materialized (
-    select a.id, a.name, a.display_name, a.description, a.status, a.default_model_id, a.tools, a.max_iterations, ${TIER('a')}
+    select a.id, a.name, a.display_name, a.description, a.status, a.default_model_id, a.tools, a.max_iterations, ${tierColumns('a')}
     from s join agents a on a.org_id = s.org_id and a.id = s.agent_id
   ), wanted as (
     select 0 as rank, $3::uuid as id
@@ -93,7 +93,7 @@ const LOAD: Statement = {
   from s`,
 };
 
-interface LayerRow {
+export interface LayerRow {
   id: Uuid;
   name: string;
   system_prompt: string | null;
@@ -138,9 +138,9 @@ export async function loadTurnConfig(db: Queryable, key: TurnConfigKey): Promise
 
 function decodeTurnConfig(orgId: Uuid, row: ConfigRow): TurnConfig {
   const chain = row.chain ?? [];
-  const layers: ConfigLayer[] = chain.map((harness) => layer('harness', harness));
-  if (row.agent !== null) layers.push(layer('agent', row.agent));
-  layers.push(layer('session', row));
+  const layers: ConfigLayer[] = chain.map((harness) => layerOf('harness', harness));
+  if (row.agent !== null) layers.push(layerOf('agent', row.agent));
+  layers.push(layerOf('session', row));
   return {
     orgId,
     layers,
@@ -171,7 +171,8 @@ function runnable(chain: readonly HarnessRow[], row: ConfigRow): boolean {
   return row.agent_id === null || row.agent?.status === 'active';
 }
 
-function layer(tier: ConfigLayer['tier'], row: Omit<LayerRow, 'name' | 'status'> & { name?: string }): ConfigLayer {
+/** A row of one tier as the fold takes it: without what it does not set. */
+export function layerOf(tier: ConfigLayer['tier'], row: Omit<LayerRow, 'name' | 'status'> & { name?: string }): ConfigLayer {
   return {
     tier,
     id: toPublicId(tier, row.id),

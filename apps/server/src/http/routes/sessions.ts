@@ -8,6 +8,7 @@ import {
   PageQuery,
   paginated,
   PolicyMap,
+  Preview,
   Session,
   SessionStats,
   SubmitToolResults,
@@ -20,6 +21,7 @@ import {
 } from '@everruns/contract';
 import { z } from 'zod';
 import type { MessageService } from '../../services/messages.ts';
+import type { PreviewService } from '../../services/previews.ts';
 import type { SessionService } from '../../services/sessions.ts';
 import type { TurnService } from '../../turns/port.ts';
 import type { Api } from '../types.ts';
@@ -33,6 +35,7 @@ const SessionList = paginated(Session).extend({ sessions: z.array(Session).descr
 const ListQuery = PageQuery.extend({ search: SearchText, agent_id: idParam('agent').optional() });
 
 export interface SessionRoutesDeps {
+  previews: PreviewService;
   sessions: SessionService;
   messages: MessageService;
   turns: Pick<TurnService, 'deleteSession'>;
@@ -54,6 +57,16 @@ export function sessionRoutes(app: Api, deps: SessionRoutesDeps): void {
     '/v1/sessions',
     { schema: { tags, operationId: 'createSession', body: CreateSession, response: { 201: Session } }, config: { aliases } },
     async (request, reply) => reply.code(201).send(await sessions.create(request.scope, request.body)),
+  );
+  app.post(
+    '/v1/sessions/preview',
+    { schema: { tags, operationId: 'previewSession', body: CreateSession, response: { 200: Preview } }, config: { aliases } },
+    async (request) => deps.previews.session(request.scope, request.body),
+  );
+  app.get(
+    '/v1/sessions/:id/preview',
+    { schema: { tags, operationId: 'previewStoredSession', params, response: { 200: Preview } } },
+    async (request) => deps.previews.storedSession(request.scope, request.params.id),
   );
   app.get('/v1/sessions/stats', { schema: { tags, operationId: 'getSessionStats', response: { 200: SessionStats } } }, async (request) =>
     sessions.stats(request.scope),

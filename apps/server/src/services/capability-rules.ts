@@ -1,0 +1,127 @@
+import { assembleRuntimeAgent, canonicalCapabilityId, foldLayers } from '@everruns/agent';
+import type { AssemblyProblem, Capability, CapabilityRegistry, JsonObject, RuntimeAgent } from '@everruns/agent';
+import { PlatformError, toPublicId } from '@everruns/contract';
+import type { CapabilityRef, ConfigLayer, ErrorCode } from '@everruns/contract';
+import type { ConfigSchemas } from './config-schemas.ts';
+import { createConfigSchemas } from './config-schemas.ts';
+import type { Grade } from './model-resolution.ts';
+import type { CallerScope } from './scope.ts';
+
+export interface CapabilityRulesDeps {
+  registry: CapabilityRegistry;
+  grade: Grade;
+  schemas?: ConfigSchemas;
+  /** May this caller give an agent capabilities of high risk? Default: everybody may. */
+  mayAssignHighRisk?: (scope: CallerScope) => boolean;
+  /** Is there something of the organization behind a reference with a colon, such as `mcp:<id>`? Default: nothing. */
+  isVirtual?: (scope: CallerScope, ref: string) => Promise<boolean>;
+}
+
+/** What has to hold for a configuration before it is stored. */
+export interface CapabilityRules {
+  /**
+   * The references as they are stored. Throws `unknown_capability`, `capability_unavailable`, `invalid_capability_config`, `forbidden` and,
+   * for one capability twice, `invalid_request`.
+   */
+  stored(scope: CallerScope, refs: readonly CapabilityRef[] | undefined): Promise<CapabilityRef[]>;
+  /**
+   * What these layers become, base first, as a turn would assemble them. Throws `capability_unavailable`, `duplicate_tool`,
+   * `dependency_cycle`, `too_many_capabilities` and `invalid_capability_config`.
+   */
+  effective(scope: CallerScope, layers: readonly ConfigLayer[], context?: { sessionId?: string; locale?: string }): Promise<RuntimeAgent>;
+  /** Is it offered at all in this deployment? */
+  offers(capability: Capability): boolean;
+}
+
+export function createCapabilityRules(deps: CapabilityRulesDeps): CapabilityRules {
+  const { registry, grade } = deps;
+  const schemas = deps.schemas ?? createConfigSchemas();
+  const offers = ({ info }: Capability): boolean => info.experimental !== true || grade === 'dev';
+
+  const requireKnown = async (scope: CallerScope, ref: string, field: string): Promise<Capability | null> => {
+    const capability = registry.get(ref);
+    if (capability === undefined && ref.includes(':') && (await deps.isVirtual?.(scope, ref)) === true) return null;
+    if (capability === undefined) throw new PlatformError('unknown_capability', `There is no capability "${ref}".`, { field });
+    if (!offers(capability)) throw unavailable(ref, field);
+    return capability;
+  };
+
+  return {
+    offers,
+    async stored(scope, refs = []) {
+      const result: CapabilityRef[] = [];
+      const highRisk: string[] = [];
+      for (const [index, entry] of refs.entries()) {
+        const field = `capabilities.${index}`;
+        const ref = canonicalCapabilityId(entry.ref);
+        const capability = await requireKnown(scope, ref, `${field}.ref`);
+        if (result.some((earlier) => earlier.ref === ref)) {
+          throw new PlatformError('invalid_request', `The capability "${ref}" is given twice.`, { field: `${field}.ref` });
+        }
+        if (capability?.info.risk_level === 'high') highRisk.push(ref);
+        await checkConfig(schemas, { capability, config: entry.config, field: `${field}.config` });
+        result.push({ ...entry, ref });
+      }
+      if (highRisk.length > 0 && deps.mayAssignHighRisk?.(scope) === false) {
+        const text = `Only an administrator may assign capabilities of high risk: ${highRisk.join(', ')}.`;
+        throw new PlatformError('forbidden', text, { field: 'capabilities' });
+      }
+      return result;
+    },
+    async effective(scope, layers, context = {}) {
+      for (const { ref } of foldLayers(layers).sections.flatMap(({ capabilities }) => capabilities)) {
+        const capability = registry.get(ref);
+        if (capability !== undefined && !offers(capability)) throw unavailable(ref, 'capabilities');
+      }
+      const assembly = await assembleRuntimeAgent({
+        layers,
+        capabilities: registry,
+        context: {
+          session_id: context.sessionId ?? '',
+          org_id: toPublicId('organization', scope.orgId),
+          ...(context.locale === undefined ? {} : { locale: context.locale }),
+        },
+      });
+      if ('problem' in assembly) throw refusalOf(assembly.problem);
+      return assembly.agent;
+    },
+  };
+}
+
+interface ConfigPlace {
+  /** Null for a reference to something of the organization: it has no configuration. */
+  capability: Capability | null;
+  config: unknown;
+  field: string;
+}
+
+async function checkConfig(schemas: ConfigSchemas, { capability, config, field }: ConfigPlace): Promise<void> {
+  if (config === undefined || config === null) return;
+  if (typeof config !== 'object' || Array.isArray(config)) {
+    throw new PlatformError('invalid_request', 'Expected a JSON object.', { field });
+  }
+  const schema = capability?.info.config_schema;
+  const mismatch = schema === undefined ? null : await schemas.check(schema, config);
+  if (mismatch !== null) {
+    const at = mismatch.path === '' ? field : `${field}.${mismatch.path}`;
+    throw new PlatformError('invalid_capability_config', mismatch.message, { field: at });
+  }
+  const refusal = capability?.checkConfig?.(config as JsonObject) ?? null;
+  if (refusal !== null) throw new PlatformError('invalid_capability_config', refusal, { field });
+}
+
+const FIELDS: Readonly<Record<AssemblyProblem['code'], [ErrorCode, string]>> = {
+  duplicate_tool: ['duplicate_tool', 'tools'],
+  dependency_cycle: ['dependency_cycle', 'capabilities'],
+  too_many_capabilities: ['too_many_capabilities', 'capabilities'],
+  capability_failed: ['invalid_capability_config', 'capabilities'],
+};
+
+function refusalOf({ code, text }: AssemblyProblem): PlatformError {
+  const [public_, field] = FIELDS[code];
+  return new PlatformError(public_, text, { field });
+}
+
+function unavailable(ref: string, field: string): PlatformError {
+  return new PlatformError('capability_unavailable', `The capability "${ref}" is experimental and offered in grade dev only.`, { field });
+}
