@@ -1,6 +1,7 @@
 import type { Capability } from '@everruns/agent/capability';
 import { currentTime } from './current-time/current-time.ts';
+import { sessionStorage } from './session-storage/session-storage.ts';
 import { statelessTodoList } from './stateless-todo-list/stateless-todo-list.ts';
 
 /** Every capability that comes with the product. */
-export const builtInCapabilities: readonly Capability[] = [currentTime, statelessTodoList];
+export const builtInCapabilities: readonly Capability[] = [currentTime, sessionStorage, statelessTodoList];

@@ -34,6 +34,8 @@ import type { HealthFacts } from './routes/health.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { authConfigRoute, organizationRoutes } from './routes/organizations.ts';
 import { providerRoutes } from './routes/providers.ts';
+import { createSessionStorage } from '../services/session-storage.ts';
+import { sessionStorageRoutes } from './routes/session-storage.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import type { Api } from './types.ts';
 import { checkingSerializer, plainSerializer, validatorCompiler } from './validation.ts';
@@ -129,6 +131,7 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   harnessRoutes(api, { harnesses: createHarnessService({ ...shared, limit: settings.limits.harnesses }), previews });
   sessionRoutes(api, { sessions, previews, messages, turns: deps.turns, urlOf });
   messageRoutes(api, { messages, sessions });
+  sessionStorageRoutes(api, { sessions, storage: createSessionStorage({ db, vault }) });
   capabilityRoutes(api, { capabilities: createCapabilityService({ registry: capabilities, rules, link }), urlOf });
   providerRoutes(api, {
     providers: createProviderService({ db, ids, link, vault, providerTypes: null }),

@@ -11,7 +11,7 @@ const UNBUILT: readonly RegExp[] = [
   /^\/harnesses\/import$/,
   // Parts of a session
   /^\/sessions\/(chat|facets)(\/|$)/,
-  /^\/sessions\/[^/]+\/(fork|fs|storage|schedules|participants|resources|sandbox|budgets|budget-check|resume)(\/|$)/,
+  /^\/sessions\/[^/]+\/(fork|fs|schedules|participants|resources|sandbox|budgets|budget-check|resume)(\/|$)/,
   /^\/sessions\/[^/]+\/(question-answers|tool-approvals|databases|git|voice|tasks|context-report|archive)(\/|$)/,
   /^\/sessions\/[^/]+\/events\/summary$/,
   // Accounts

@@ -21,6 +21,8 @@ export interface SessionStorageService {
   pairs(at: SessionPlace): Promise<StoredPair[]>;
   /** Throws `encryption_unavailable` when no key is configured. */
   setSecret(at: SessionPlace, secret: { name: string; value: string }, lease: WriterLease): Promise<{ created: boolean }>;
+  /** All or none; gives how many. */
+  setSecrets(at: SessionPlace, secrets: Readonly<Record<string, string>>): Promise<number>;
   getSecret(at: SessionPlace, name: string): Promise<string | null>;
   deleteSecret(at: SessionPlace, name: string, lease: WriterLease): Promise<boolean>;
   secrets(at: SessionPlace): Promise<StoredSecret[]>;
@@ -35,6 +37,15 @@ export function createSessionStorage({ db, vault }: { db: Database; vault: Vault
     async setSecret(at, { name, value }, lease) {
       const sealed = await vault.seal(secretPlace(at, name), value);
       return wasCreated(await setSecret(db, at, { name, sealed }, lease));
+    },
+    async setSecrets(at, secrets) {
+      const sealed = await Promise.all(
+        Object.entries(secrets).map(async ([name, value]) => ({ name, sealed: await vault.seal(secretPlace(at, name), value) })),
+      );
+      await db.transaction(async (tx) => {
+        for (const secret of sealed) wasCreated(await setSecret(tx, at, secret, null));
+      });
+      return sealed.length;
     },
     async getSecret(at, name) {
       const sealed = await getSecret(db, at, name);

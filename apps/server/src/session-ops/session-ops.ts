@@ -1,6 +1,6 @@
 import { isSessionOp, PlatformError, SESSION_OPS } from '@everruns/contract';
 import type { OpArgs, OpResult, SessionOp } from '@everruns/contract';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { LeaseScope, SessionOps } from './scope.ts';
 
 /** What does each op of an area. */

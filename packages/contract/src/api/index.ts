@@ -3,6 +3,7 @@ export * from './lists.ts';
 export * from './harnesses.ts';
 export * from './agents.ts';
 export * from './sessions.ts';
+export * from './session-storage.ts';
 export * from './messages.ts';
 export * from './capabilities.ts';
 export * from './previews.ts';

@@ -25,7 +25,7 @@ export interface OwnedDatabase {
 }
 
 const EMPTY = `truncate session_heads, events, message_keys, workflows, workflow_events, tool_calls, ready, leases, timers, signals, dead_letters,
-  circuit_breakers, instances, workers, sessions`;
+  circuit_breakers, instances, workers, sessions cascade`;
 
 export async function openWorld(database: OwnedDatabase, options: { poolSize?: number } = {}): Promise<World> {
   const db = openDatabase({ ...database.settings, poolSize: options.poolSize ?? database.settings.poolSize });

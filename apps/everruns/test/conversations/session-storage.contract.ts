@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { compose, type Composition } from './composition.ts';
+import { withSetting } from './setting.ts';
+import { WIRES, type Wire } from './wires.ts';
+
+/** What tools keep for their session, through whole turns: model, worker, its thread, the link, the control plane and the database. */
+
+const WIRE = WIRES.find(({ protocol }) => protocol === 'anthropic') as Wire;
+let composition: Composition;
+beforeAll(async () => {
+  composition = await compose();
+});
+afterAll(() => composition.close());
+
+it.each([
+  ['kv_store', 'key', 'keys'],
+  ['secret_store', 'name', 'names'],
+])('%s keeps values from turn to turn, and says what is not there', (tool, field, all) =>
+  withSetting(composition, WIRE, async (setting) => {
+    const chat = await setting.converse({ capabilities: [{ ref: 'session_storage' }] });
+    setting.simulator.script(
+      { toolCalls: [{ name: tool, arguments: { operation: 'set', [field]: 'colour', value: 'blue' } }] },
+      { text: 'Kept.' },
+      {
+        toolCalls: [
+          { name: tool, arguments: { operation: 'get', [field]: 'colour' } },
+          { name: tool, arguments: { operation: 'get', [field]: 'shape' } },
+          { name: tool, arguments: { operation: 'list' } },
+          { name: tool, arguments: { operation: 'set', [field]: 'x'.repeat(300), value: 'y' } },
+        ],
+      },
+      { text: 'It is blue.' },
+    );
+    await chat.say('Keep blue.');
+    const second = await chat.say('Which colour?');
+    const ended = second
+      .filter(({ type }) => type === 'tool.completed')
+      .map(({ data }) => [data['success'], JSON.stringify(data['result'] ?? data['error'])]);
+    expect(ended.filter(([success]) => success).map(([, text]) => text)).toEqual(
+      expect.arrayContaining([expect.stringContaining('"value":"blue"'), expect.stringContaining(`"${all}":["colour"]`)]),
+    );
+    expect(ended.filter(([success]) => success === false).map(([, text]) => text)).toEqual(
+      expect.arrayContaining([expect.stringContaining('nothing under'), expect.stringContaining('at most 255 characters')]),
+    );
+  }),
+);
