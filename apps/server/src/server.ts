@@ -13,7 +13,9 @@ import { authenticateAnyone } from './http/authenticate.ts';
 import { waitThroughStreams } from './http/turn-waiter.ts';
 import type { Api } from './http/types.ts';
 import { createSessionOps } from './session-ops/session-ops.ts';
+import { fileOps } from './session-ops/files.ts';
 import { storageOps } from './session-ops/storage.ts';
+import { createFileService } from './services/files.ts';
 import { createSessionStorage } from './services/session-storage.ts';
 import { createModelResolver } from './services/model-resolution.ts';
 import { provisionAll } from './services/provisioning.ts';
@@ -91,7 +93,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
     db,
     ids,
     log,
-    ops: createSessionOps({ ...storageOps(storage) }),
+    ops: createSessionOps({ ...storageOps(storage), ...fileOps(createFileService(db)) }),
     resolveModel: (turn) => resolver.resolve(turn),
     streams: (peers) =>
       createStreams({ db, openDedicated: () => directDb.dedicated(), peers, config: streamConfig(config), log, clock: systemClock }),

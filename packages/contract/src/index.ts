@@ -4,6 +4,7 @@ export * from './errors.ts';
 export * from './messages.ts';
 export * from './events.ts';
 export * from './files/paths.ts';
+export * from './files/globs.ts';
 export * from './files/content.ts';
 export * from './work.ts';
 export * from './link.ts';

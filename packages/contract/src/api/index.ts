@@ -4,6 +4,7 @@ export * from './harnesses.ts';
 export * from './agents.ts';
 export * from './sessions.ts';
 export * from './session-storage.ts';
+export * from './files.ts';
 export * from './messages.ts';
 export * from './capabilities.ts';
 export * from './previews.ts';
