@@ -28,8 +28,8 @@ export async function composeWorker(config: WorkerConfig, { openLink, log, fetch
     ...builtinDrivers({ fetch: fetch ?? outbound.fetch({ kind: 'provider' }) }),
     ...(await loadDriverModules(config.driverModules)),
   ];
-  const { capabilityModules, toolEnv: env, maxTasks: maxThreads } = config;
-  const tools = createToolThreads({ capabilityModules, env, memoryMb: TOOL_MEMORY_MB, minThreads: 1, maxThreads });
+  const { capabilityModules, egressAllow, toolEnv: env, maxTasks: maxThreads } = config;
+  const tools = createToolThreads({ capabilityModules, egressAllow, env, memoryMb: TOOL_MEMORY_MB, minThreads: 1, maxThreads });
   const bootId = randomUUID();
   const workerId = config.workerId ?? `${hostname()}-${bootId.slice(0, 8)}`;
   const worker = startWorker(

@@ -1,4 +1,5 @@
 import type { ErrorDisclosure, ToolDefinition } from '@everruns/contract';
+import type { NetworkAccess } from './config/network-access.ts';
 import type { Fact } from './hooks/facts.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import type { Json, PromptCache } from './model.ts';
@@ -24,6 +25,8 @@ export interface ToolSpec {
   display_name?: string;
   category?: string;
   hints?: NonNullable<ToolDefinition['hints']>;
+  /** With one of these values of an argument, or without it, a call changes nothing, and may be repeated when its outcome is unknown. */
+  readonly_when?: { argument: string; values: readonly string[] };
   /** May its parameters be held back until the model looks for them? Default `automatic`. */
   deferrable?: NonNullable<ToolDefinition['deferrable']>;
   /** One line for people; `{name}` or `{name|otherwise}` stands for an argument. */
@@ -108,9 +111,25 @@ export interface ToolContext {
   locale?: string;
   /** The session's content. */
   session: SessionAccess;
+  /** Which hosts the session may reach; all when absent. What `outbound` does keeps to it. */
+  network_access?: NetworkAccess;
+  outbound: OutboundAccess;
   now(): Date;
   /** Tells people how far the call is. */
   progress(message: string): void;
+}
+
+/**
+ * The one way to other servers. Only public addresses and what the session's network access permits are reached, each redirect is checked like
+ * a first request, and no proxy is used. Rejects as `fetch` does; a refusal says why.
+ */
+export interface OutboundAccess {
+  fetch(url: string | URL, init?: OutboundInit): Promise<Response>;
+}
+
+export interface OutboundInit extends RequestInit {
+  /** Milliseconds to the head of the answer, for each redirect anew. */
+  firstByteMs?: number;
 }
 
 /** A value, an error that the model is meant to read, or a fault of ours that it must not see. */

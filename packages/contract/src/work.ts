@@ -114,6 +114,8 @@ export interface PlannedCall {
   answer?: unknown;
   /** Capabilities that see the result before anybody else, in this order. */
   result_hooks?: CapabilityRef[];
+  /** Which hosts the session may reach; every host when absent. */
+  network_access?: { allowed?: string[]; blocked?: string[] };
   /** Milliseconds from start to the server-side time-out; default 300,000. */
   start_to_close_ms?: number;
 }

@@ -25,5 +25,5 @@ export function mayReach(ip: string, host: string, { kind, allow }: Pick<CheckPa
 }
 
 export function notPublic(host: string): OutboundError {
-  return refused(`"${host}" is not in the public network and cannot be reached.`);
+  return refused(`"${host}" does not exist or is not in the public network.`);
 }

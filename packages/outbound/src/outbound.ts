@@ -21,7 +21,7 @@ export interface OutboundPolicy {
   access?: NetworkAccess | undefined;
   /** Default `manual`. A caller may narrow it to `manual` with the `redirect` of its request. */
   redirects?: RedirectMode;
-  /** Milliseconds to the head of the answer, redirects included; default 300,000. */
+  /** Milliseconds to the head of the answer, for each redirect anew; default 300,000. */
   firstByteMs?: number;
   /** Milliseconds to the end of the body; no limit when absent. */
   totalMs?: number;
@@ -98,6 +98,7 @@ async function send({ hop: first, init, policy, allow }: Sending, { undici, agen
     for (let hops = 0; ; hops++) {
       const problem = checkUrl(hop.url, { kind: policy.kind, allow, access: policy.access });
       if (problem !== null) throw problem;
+      limits.awaitHead();
       const response = await undici.fetch(hop.url, wireInit(hop, limits.signal, agent));
       const location = isRedirect(response.status) ? response.headers.get('location') : null;
       if (location === null || mode === 'manual') return finish(response, { url: hop.url, policy, limits, undici });
@@ -134,6 +135,8 @@ function follow(hop: Hop, { status, location, hops, mode }: RedirectAnswer): Hop
 
 interface Timers {
   signal: AbortSignal;
+  /** A request is sent; its answer has so long to begin. */
+  awaitHead: () => void;
   /** The head of the answer is here. */
   headArrived: () => void;
   stop: () => void;
@@ -145,10 +148,14 @@ function startTimers({ firstByteMs = FIRST_BYTE_MS, totalMs }: OutboundPolicy, s
     const error = new OutboundError('ERR_OUTBOUND_TIMEOUT', `${what} within ${ms / 1_000} s.`);
     return setTimeout(() => own.abort(error), ms).unref();
   };
-  const head = after(firstByteMs, 'No answer came');
+  let head: NodeJS.Timeout | undefined;
   const total = totalMs === undefined ? undefined : after(totalMs, 'The answer did not end');
   return {
     signal: signal === undefined ? own.signal : AbortSignal.any([signal, own.signal]),
+    awaitHead: () => {
+      clearTimeout(head);
+      head = after(firstByteMs, 'No answer came');
+    },
     headArrived: () => clearTimeout(head),
     stop: () => {
       clearTimeout(head);

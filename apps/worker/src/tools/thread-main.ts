@@ -2,6 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { sessionAccess, type OpAnswer } from '@everruns/agent/session-access';
 import { executeTool, type ToolRequest } from '@everruns/agent/tools/execute-tool';
 import { loadCapabilities } from '@everruns/capabilities/load';
+import { createOutbound, parseEgressAllow } from '@everruns/outbound';
+import { outboundAccess } from './outbound-access.ts';
 import { takeOffer, type FromThread, type ThreadData, type ToThread } from './thread-protocol.ts';
 
 /** A tool thread: runs one call after the other for the worker's main thread, which may end it at any time. */
@@ -14,7 +16,8 @@ interface Running {
 
 const port = parentPort;
 if (port === null) throw new Error('tool threads are started by a worker');
-const { capabilityModules, offer } = workerData as ThreadData;
+const { capabilityModules, egressAllow, offer } = workerData as ThreadData;
+const outbound = createOutbound({ allow: parseEgressAllow(egressAllow) });
 const registry = await loadCapabilities(capabilityModules);
 const running = new Map<number, Running>();
 const say = (message: FromThread) => port.postMessage(message);
@@ -34,6 +37,7 @@ async function run(id: number, request: ToolRequest): Promise<void> {
     now: () => new Date(),
     progress: (message) => say({ type: 'progress', id, message: String(message) }),
     session: sessionAccess((op, args) => ask(id, call, { op, args })),
+    outbound: outboundAccess(outbound, request.context.network_access),
   });
   running.delete(id);
   say({ type: 'result', id, execution });

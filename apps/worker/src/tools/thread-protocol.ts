@@ -5,6 +5,8 @@ import type { ToolExecution, ToolRequest } from '@everruns/agent/tools/execute-t
 
 export interface ThreadData {
   capabilityModules: readonly string[];
+  /** What tools may reach besides public addresses, as `EGRESS_ALLOW` says it. */
+  egressAllow: string;
   /** One cell: the number of the call that is offered, its negative once the thread has taken it, 0 when it was withdrawn. */
   offer: Int32Array<SharedArrayBuffer>;
 }

@@ -5,6 +5,8 @@ import { makeOffer, withdrawOffer, type FromThread, type ThreadData, type ToThre
 
 export interface ThreadOptions {
   capabilityModules: readonly string[];
+  /** What tools may reach besides public addresses, as `EGRESS_ALLOW` says it; default nothing. */
+  egressAllow?: string;
   /** JavaScript heap of one thread, in MiB; as much again may lie in buffers beside it. */
   memoryMb: number;
   /** What tools see as their environment. */
@@ -40,7 +42,11 @@ export class ToolThread {
   #end: ThreadEnd = { cause: 'stopped' };
 
   constructor(options: ThreadOptions, events: ThreadEvents) {
-    const workerData: ThreadData = { capabilityModules: options.capabilityModules, offer: this.#offer };
+    const workerData: ThreadData = {
+      capabilityModules: options.capabilityModules,
+      egressAllow: options.egressAllow ?? '',
+      offer: this.#offer,
+    };
     this.#memoryBytes = options.memoryMb * 1_048_576;
     this.#worker = new Worker(MAIN, {
       workerData,

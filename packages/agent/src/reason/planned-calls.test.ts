@@ -42,6 +42,25 @@ describe('planCalls', () => {
     ]);
   });
 
+  it.each([
+    [{}, 'readonly'],
+    [{ method: 'GET' }, 'readonly'],
+    [{ method: 'POST' }, 'unsafe'],
+    [{ method: 7 }, 'unsafe'],
+  ])('lets the arguments %j of a tool that only reads with some of them be %s', (args, effect) => {
+    const spec = { ...(tools[0] as RuntimeTool).spec, readonly_when: { argument: 'method', values: ['GET'] } };
+    const calls = [{ id: 'c1', name: 'send', arguments: JSON.stringify(args) }];
+    const planned = planCalls({ calls, tools: [{ spec, side: 'server', effect: 'unsafe' }], takenIds: new Set(), stepId: 's' });
+    expect(planned[0]?.effect).toBe(effect);
+  });
+
+  it('carries which hosts may be reached to what runs here, not to clients', () => {
+    const networkAccess = { allowed: ['example.com'] };
+    const calls = ['send', 'pick'].map((name, index) => ({ id: `c${index}`, name, arguments: '{}' }));
+    const planned = planCalls({ calls, tools, takenIds: new Set(), stepId: 's', networkAccess });
+    expect(planned.map(({ network_access }) => network_access)).toEqual([networkAccess, undefined]);
+  });
+
   it('leaves calls of client-side tools to the client', () => {
     expect(plan([{ id: 'c1', name: 'pick', arguments: '' }])).toEqual([
       { id: 'c1', name: 'pick', arguments: {}, side: 'client', effect: 'unsafe' },

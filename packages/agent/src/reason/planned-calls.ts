@@ -1,6 +1,7 @@
 import type { CapabilityRef, InStepEvent, PlannedCall } from '@everruns/contract';
 import type { JsonObject } from '../capability.ts';
 import type { RuntimeTool } from '../config/runtime-agent.ts';
+import type { NetworkAccess } from '../config/network-access.ts';
 import type { CallDraft } from '../hooks/hooks.ts';
 import { isRecord, present } from '../objects.ts';
 import type { RawCall } from './answer.ts';
@@ -21,6 +22,8 @@ export interface PlanInput {
   draft?: (call: CallDraft) => CallDraft;
   /** Capabilities that see results first. */
   resultHooks?: readonly CapabilityRef[];
+  /** Which hosts the session may reach. */
+  networkAccess?: NetworkAccess | undefined;
   /** Told what hooks did. */
   record?: (event: InStepEvent) => void;
 }
@@ -39,7 +42,11 @@ export function planCalls(input: PlanInput): PlannedCall[] {
   });
 }
 
-function planCall(call: RawCall, tool: RuntimeTool, { draft = (same) => same, resultHooks = [], record }: PlanInput): PlannedCall {
+function planCall(
+  call: RawCall,
+  tool: RuntimeTool,
+  { draft = (same) => same, resultHooks = [], record, networkAccess }: PlanInput,
+): PlannedCall {
   const { spec, capability } = tool;
   const parsed = parseArguments(call.arguments);
   const read = 'problem' in parsed ? { arguments: {}, problem: parsed.problem } : { arguments: parsed.value };
@@ -59,7 +66,7 @@ function planCall(call: RawCall, tool: RuntimeTool, { draft = (same) => same, re
     name: call.name,
     arguments: args,
     side,
-    effect: isAnswered ? 'readonly' : tool.effect,
+    effect: isAnswered || isReadonly(tool, args) ? 'readonly' : tool.effect,
     ...present({
       concurrency_class: spec.hints?.concurrency_class,
       display_name: spec.display_name,
@@ -69,9 +76,17 @@ function planCall(call: RawCall, tool: RuntimeTool, { draft = (same) => same, re
       start_to_close_ms: spec.timeoutMs,
       written_arguments: written,
       answer: drafted.answer,
+      network_access: side === 'server' && !isAnswered ? networkAccess : undefined,
       result_hooks: side === 'server' && !isAnswered && resultHooks.length > 0 ? [...resultHooks] : undefined,
     }),
   };
+}
+
+/** A tool that only reads when it is asked so: `GET` of one that can also `POST`. */
+function isReadonly({ spec: { readonly_when: when } }: RuntimeTool, args: JsonObject): boolean {
+  if (when === undefined) return false;
+  const value = args[when.argument];
+  return value === undefined || (typeof value === 'string' && when.values.includes(value));
 }
 
 /** Nothing runs, so nothing can happen twice; a client never sees a call that it could not answer. */

@@ -212,6 +212,7 @@ class ReasonStep {
       draft: (call) => draftedCall(agent.hooks, call, view),
       resultHooks: agent.hooks.flatMap(({ ref, config, hooks }) => (hooks.rewriteResult ? [present({ ref, config })] : [])),
       record: (event) => this.#output.attach(event),
+      networkAccess: agent.networkAccess,
     });
   }
 

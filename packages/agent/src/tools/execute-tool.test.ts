@@ -23,7 +23,8 @@ function withTool(execute: Tool['execute']): Capability {
 
 const context = { session_id: 's', org_id: 'o', turn_id: 't', tool_call_id: 'c', idempotency_key: 'k', attempt: 1 };
 const session = sessionAccess(() => Promise.resolve({ problem: { code: 'resource_limit_reached', message: 'Too many pairs.' } }));
-const hooks = { signal: new AbortController().signal, now: () => new Date(0), progress: () => undefined, session };
+const outbound = { fetch: () => Promise.reject(new Error('no network here')) };
+const hooks = { signal: new AbortController().signal, now: () => new Date(0), progress: () => undefined, session, outbound };
 
 function run(execute: Tool['execute'], request: Partial<ToolRequest> = {}) {
   const registry = createCapabilityRegistry([withTool(execute)]);

@@ -11,13 +11,13 @@ export interface ToolRequest {
   arguments: unknown;
   /** Capabilities whose hooks see the result, in this order. */
   resultHooks?: readonly { ref: string; config?: unknown }[];
-  context: Omit<ToolContext, 'signal' | 'now' | 'progress' | 'session'>;
+  context: Omit<ToolContext, 'signal' | 'now' | 'progress' | 'session' | 'outbound'>;
 }
 
 /** How a call ended: serialised JSON for the model, or an error text for it; `fault` is for operators only. */
 export type ToolExecution = { status: 'success'; json: string } | { status: 'error'; error: string; fault?: string };
 
-export type ToolHooks = Pick<ToolContext, 'signal' | 'now' | 'progress' | 'session'>;
+export type ToolHooks = Pick<ToolContext, 'signal' | 'now' | 'progress' | 'session' | 'outbound'>;
 
 export const INTERNAL_ERROR = 'The tool failed because of an internal error.';
 

@@ -87,7 +87,7 @@ function toRequest(input: ToolInput, capability: NonNullable<ToolInput['call']['
       tool_call_id: input.call.id,
       idempotency_key: input.idempotency_key,
       attempt: input.attempt,
-      ...present({ locale: input.locale }),
+      ...present({ locale: input.locale, network_access: input.call.network_access }),
     },
   };
 }
