@@ -12,6 +12,7 @@ import { createApp } from './http/app.ts';
 import { authenticateAnyone } from './http/authenticate.ts';
 import { waitThroughStreams } from './http/turn-waiter.ts';
 import type { Api } from './http/types.ts';
+import { sessionSelfOps } from './session-ops/session.ts';
 import { createSessionOps } from './session-ops/session-ops.ts';
 import { fileOps } from './session-ops/files.ts';
 import { storageOps } from './session-ops/storage.ts';
@@ -20,7 +21,7 @@ import { createSessionStorage } from './services/session-storage.ts';
 import { createModelResolver } from './services/model-resolution.ts';
 import { provisionAll } from './services/provisioning.ts';
 import { DEFAULT_STREAM_CONFIG } from './stream/port.ts';
-import type { StreamClock, StreamConfig, Streams } from './stream/port.ts';
+import type { CommitFeed, StreamClock, StreamConfig, Streams } from './stream/port.ts';
 import { createStreams } from './stream/streams.ts';
 import { durableRoutes } from './turns/durable-routes.ts';
 import { createEngine } from './turns/engine.ts';
@@ -89,11 +90,13 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
     onUnreadableKey: (providerId, error) => log.error({ err: error, provider: providerId }, 'stored provider key cannot be read'),
   });
   const storage = createSessionStorage({ db, vault });
+  // Ops run only when there are workers, and so an engine.
+  const feed: Pick<CommitFeed, 'committed'> = { committed: (sessionId, events) => engine.streams.feed.committed(sessionId, events) };
   const engine = createEngine({
     db,
     ids,
     log,
-    ops: createSessionOps({ ...storageOps(storage), ...fileOps(createFileService(db)) }),
+    ops: createSessionOps({ ...sessionSelfOps({ db, feed }), ...storageOps(storage), ...fileOps(createFileService(db)) }),
     resolveModel: (turn) => resolver.resolve(turn),
     streams: (peers) =>
       createStreams({ db, openDedicated: () => directDb.dedicated(), peers, config: streamConfig(config), log, clock: systemClock }),

@@ -1,7 +1,8 @@
 import type { Capability } from '@everruns/agent/capability';
 import { currentTime } from './current-time/current-time.ts';
+import { session } from './session/session.ts';
 import { sessionStorage } from './session-storage/session-storage.ts';
 import { statelessTodoList } from './stateless-todo-list/stateless-todo-list.ts';
 
 /** Every capability that comes with the product. */
-export const builtInCapabilities: readonly Capability[] = [currentTime, sessionStorage, statelessTodoList];
+export const builtInCapabilities: readonly Capability[] = [currentTime, session, sessionStorage, statelessTodoList];

@@ -5,6 +5,7 @@ export * from './agents.ts';
 export * from './sessions.ts';
 export * from './session-parts.ts';
 export * from './stats.ts';
+export * from './session-self.ts';
 export * from './session-storage.ts';
 export * from './organizations.ts';
 export * from './providers.ts';
