@@ -22,7 +22,6 @@ export interface WorkerDeps {
   bootId: string;
   clock?: Clock;
   random?: () => number;
-  priceOf?: TaskDeps['priceOf'];
   /** Milliseconds without news after which a model call is given up. */
   stallTimeoutMs?: number;
   /** The longest delay of the event loop since the last call, in milliseconds. */
@@ -197,8 +196,8 @@ class Worker implements RunningWorker {
   }
 }
 
-function optional({ priceOf, stallTimeoutMs }: WorkerDeps): Pick<TaskDeps, 'priceOf' | 'stallTimeoutMs'> {
-  return { ...(priceOf !== undefined && { priceOf }), ...(stallTimeoutMs !== undefined && { stallTimeoutMs }) };
+function optional({ stallTimeoutMs }: WorkerDeps): Pick<TaskDeps, 'stallTimeoutMs'> {
+  return stallTimeoutMs === undefined ? {} : { stallTimeoutMs };
 }
 
 /** A turn that was ended ends its model call at the provider too; a lease that only moved leaves a kept response to the next holder. */

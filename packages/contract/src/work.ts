@@ -1,3 +1,4 @@
+import type { ModelProfile } from './api/providers.ts';
 import type { DurableEventType } from './events.ts';
 import type { CapabilityRef, Controls, ErrorDisclosure, Message, ToolDefinition } from './messages.ts';
 import type { Uuid } from './ids.ts';
@@ -43,6 +44,20 @@ export interface ResolvedModel {
   options?: Record<string, unknown>;
   /** Why a call with this model cannot be made; the step fails with this user-facing code. */
   problem?: 'provider_misconfigured' | 'model_unavailable' | 'dependency_unavailable';
+  /** What is known of the model; absent when nothing is. */
+  profile?: ModelProfile;
+  /** Taken while the circuit of the provider is open. Stays in the control plane. */
+  fallback?: ResolvedModel;
+  /** The model that would have been called, had the circuit of its provider not been open. */
+  fallback_for?: ModelName;
+}
+
+/** A model as events name it. */
+export interface ModelName {
+  model_id?: Uuid;
+  provider_id?: Uuid;
+  provider_type: string;
+  model: string;
 }
 
 /** A message of the log with what has to be replayed to the provider. */
@@ -71,7 +86,10 @@ export interface ReasonInput {
   message_id: string;
   layers: ConfigLayer[];
   model: ResolvedModel;
+  /** Those that the model has. */
   controls: Controls;
+  /** Names of the controls that were left out. */
+  dropped_controls?: string[];
   locale?: string;
   /** The whole history that the prompt is made of, oldest first. */
   messages: StoredMessage[];
@@ -177,7 +195,7 @@ export interface ReasonOutcome {
    * Echo of the input: a control plane that adopted the lease knows neither the prompt nor the model from its own memory. `through` is the
    * sequence of the prompt's newest message.
    */
-  answered: { seen: number; through?: number; model: Omit<ResolvedModel, 'api_key' | 'options' | 'base_url' | 'problem'> };
+  answered: { seen: number; through?: number; model: ModelName & { fallback_for?: ModelName } };
   tools?: { name: string; description: string; display_name?: string; capability_id?: string }[];
   /** What capabilities asked of the provider, for `llm.generation`. */
   request_options?: Record<string, unknown>;

@@ -17,6 +17,7 @@ function candidate(providerType: string, columns: Partial<ModelCandidate> = {}):
     options: null,
     apiKeyEncrypted: null,
     credentialsEncrypted: null,
+    profile: null,
     ...columns,
   };
 }
@@ -61,7 +62,7 @@ describe('which model', () => {
       candidate: keyless,
       key: 'none',
     });
-    expect(resolveModel(config({}), { grade, fallbackKeys: {} })).toEqual({ kind: 'nothing', problem: 'provider_misconfigured' });
+    expect(resolveModel(config({}), { grade, fallbackKeys: {} })).toEqual({ kind: 'nothing', problem: 'model_unavailable' });
   });
   test('an unavailable dependency comes before everything', () => {
     expect(resolveModel(config({ named: [keyed], problem: 'dependency_unavailable' }), dev)).toEqual({
@@ -133,6 +134,30 @@ describe('the resolved model', () => {
     expect(told).toEqual([[row.providerId, 'Error: does not open']]);
   });
   test('of nothing at all is the simulated one, without row ids', async () => {
-    expect(await resolve({})).toEqual({ provider_type: 'llmsim', model: 'llmsim-default' });
+    expect(await resolve({})).toMatchObject({ provider_type: 'llmsim', model: 'llmsim-default', profile: { family: 'llmsim' } });
+    expect(await resolve({})).not.toHaveProperty('model_id');
+  });
+  test("carries what is known of the model, with the organization's own facts over it", async () => {
+    const known = candidate('openai', { model: 'gpt-5.4-2026-03-05', apiKeyEncrypted: STORED, profile: { cost: { input: 1, output: 2 } } });
+    expect((await resolve({ named: [known] })).profile).toMatchObject({ name: 'GPT-5.4', cost: { input: 1, output: 2 }, reasoning: true });
+    expect(await resolve({ named: [candidate('openai', { apiKeyEncrypted: STORED })] })).not.toHaveProperty('profile');
+  });
+  test('carries its fallback, opened, when that could be called now at another provider', async () => {
+    const fallback = candidate('anthropic', { apiKeyEncrypted: STORED });
+    const row = candidate('openai', { apiKeyEncrypted: STORED, fallback });
+    expect((await resolve({ named: [row] })).fallback).toEqual({
+      model_id: fallback.modelId,
+      provider_id: fallback.providerId,
+      provider_type: 'anthropic',
+      model: 'anthropic-model',
+      api_key: 'sk-stored',
+      fallback_for: { model_id: row.modelId, provider_id: row.providerId, provider_type: 'openai', model: 'openai-model' },
+    });
+    const keyless = candidate('openai', { apiKeyEncrypted: STORED, fallback: candidate('anthropic') });
+    expect(await resolve({ named: [keyless] })).not.toHaveProperty('fallback');
+    const sibling = candidate('openai', { apiKeyEncrypted: STORED });
+    expect(await resolve({ named: [{ ...sibling, fallback: { ...fallback, providerId: sibling.providerId } }] })).not.toHaveProperty(
+      'fallback',
+    );
   });
 });

@@ -1,5 +1,6 @@
+import { effectiveProfile, type ModelIdentity } from '@everruns/agent/profiles/lookup';
 import { DEFAULT_ORG_ID } from '@everruns/contract';
-import type { ResolvedModel, Uuid } from '@everruns/contract';
+import type { ModelProfileOverride, ModelProfile, ResolvedModel, Uuid } from '@everruns/contract';
 import type { ModelCandidate, TurnConfig, Vault } from '@everruns/storage';
 
 export type Grade = 'dev' | 'poc' | 'preview' | 'prod';
@@ -18,7 +19,7 @@ export type KeySource = 'stored' | 'fallback' | 'none' | 'not_needed';
 export type Resolution =
   | { kind: 'row'; candidate: ModelCandidate; key: KeySource }
   | { kind: 'simulated' }
-  | { kind: 'nothing'; problem: 'provider_misconfigured' | 'dependency_unavailable' };
+  | { kind: 'nothing'; problem: 'provider_misconfigured' | 'model_unavailable' | 'dependency_unavailable' };
 
 /** The name under which the simulated model answers when nothing else is configured and no row names it. */
 export const SIMULATED_MODEL = 'llmsim-default';
@@ -26,7 +27,8 @@ export const SIMULATED_MODEL = 'llmsim-default';
 /**
  * Chooses the model of a step. Order: message control, session, agent, harness (leaf to root), organization default; a level that names
  * a model which is gone is skipped. Without any: the first model of the first provider that has a key; in grade dev without any key the
- * simulated model. A chosen model whose key is missing is a problem, never a silent switch to another provider.
+ * simulated model. A chosen model whose key is missing is a problem, never a silent switch to another provider. With no model at all the
+ * step fails with `model_unavailable`: no model is configured.
  */
 export function resolveModel(config: Pick<TurnConfig, 'orgId' | 'named' | 'spare' | 'problem'>, policy: ResolutionPolicy): Resolution {
   if (config.problem !== undefined) return { kind: 'nothing', problem: config.problem };
@@ -41,7 +43,7 @@ export function resolveModel(config: Pick<TurnConfig, 'orgId' | 'named' | 'spare
     return simulated === undefined ? { kind: 'simulated' } : { kind: 'row', candidate: simulated, key: 'not_needed' };
   }
   const [keyless] = real;
-  return keyless === undefined ? { kind: 'nothing', problem: 'provider_misconfigured' } : { kind: 'row', candidate: keyless, key: 'none' };
+  return keyless === undefined ? { kind: 'nothing', problem: 'model_unavailable' } : { kind: 'row', candidate: keyless, key: 'none' };
 }
 
 /**
@@ -80,23 +82,43 @@ export interface ModelResolverDeps {
 }
 
 export function createModelResolver({ config: policy, secrets, onUnreadableKey }: ModelResolverDeps): ModelResolver {
+  const opened = async (candidate: ModelCandidate, key: KeySource, orgId: Uuid): Promise<ResolvedModel> => {
+    const model = describe(candidate);
+    if (key === 'none') return { ...model, problem: 'provider_misconfigured' };
+    if (key === 'fallback') return withKey(model, fallbackKey(candidate.providerType, policy.fallbackKeys));
+    try {
+      return await withStoredSecrets({ model, candidate, orgId, secrets });
+    } catch (error) {
+      onUnreadableKey?.(candidate.providerId, error);
+      return { ...model, problem: 'provider_misconfigured' };
+    }
+  };
+  /** Only one that could be called now, at another provider: the circuit is the provider's. */
+  const fallbackOf = async (chosen: ModelCandidate, orgId: Uuid): Promise<{ fallback?: ResolvedModel }> => {
+    const candidate = chosen.fallback ?? null;
+    if (candidate === null || candidate.providerId === chosen.providerId) return {};
+    const model = await opened(candidate, keySource(candidate, orgId, policy), orgId);
+    const { modelId: model_id, providerId: provider_id, providerType: provider_type, model: name } = chosen;
+    return model.problem === undefined
+      ? { fallback: { ...model, fallback_for: { model_id, provider_id, provider_type, model: name } } }
+      : {};
+  };
   return {
     async resolve(config) {
       const resolution = resolveModel(config, policy);
-      if (resolution.kind === 'simulated') return { provider_type: 'llmsim', model: SIMULATED_MODEL };
+      if (resolution.kind === 'simulated')
+        return { provider_type: 'llmsim', model: SIMULATED_MODEL, ...profileIn({ providerType: 'llmsim', model: SIMULATED_MODEL }) };
       if (resolution.kind === 'nothing') return { provider_type: 'none', model: 'none', problem: resolution.problem };
       const { candidate, key } = resolution;
-      const model = describe(candidate);
-      if (key === 'none') return { ...model, problem: 'provider_misconfigured' };
-      if (key === 'fallback') return withKey(model, fallbackKey(candidate.providerType, policy.fallbackKeys));
-      try {
-        return await withStoredSecrets({ model, candidate, orgId: config.orgId, secrets });
-      } catch (error) {
-        onUnreadableKey?.(candidate.providerId, error);
-        return { ...model, problem: 'provider_misconfigured' };
-      }
+      const model = await opened(candidate, key, config.orgId);
+      return model.problem === undefined ? { ...model, ...(await fallbackOf(candidate, config.orgId)) } : model;
     },
   };
+}
+
+function profileIn(identity: ModelIdentity, override: ModelProfileOverride | null = null): { profile?: ModelProfile } {
+  const profile = effectiveProfile(identity, override);
+  return profile === undefined ? {} : { profile };
 }
 
 function describe(candidate: ModelCandidate): ResolvedModel {
@@ -107,6 +129,7 @@ function describe(candidate: ModelCandidate): ResolvedModel {
     model: candidate.model,
     ...(candidate.baseUrl === null ? {} : { base_url: candidate.baseUrl }),
     ...(candidate.options === null ? {} : { options: candidate.options }),
+    ...profileIn(candidate, candidate.profile),
   };
 }
 

@@ -1,4 +1,4 @@
-import { PlatformError } from '@everruns/contract';
+import { PlatformError, toPublicId } from '@everruns/contract';
 import type { CreateModel, IdSource, Model, ModelsQuery, ModelWithProvider, UpdateModel, Uuid } from '@everruns/contract';
 import { deleteModel, findModel, insertModel, listModels, updateModel } from '@everruns/storage';
 import type { Database, ModelFields, ModelRow } from '@everruns/storage';
@@ -60,7 +60,10 @@ export function createModelService(deps: ModelServiceDeps): ModelService {
         capabilities: request.capabilities ?? [],
         enabled: request.enabled ?? true,
         is_favorite: request.is_favorite ?? false,
+        profile: request.profile ?? null,
+        fallback_model_id: request.fallback_model_id ?? null,
       };
+      await checkFallback(db, scope, { id: null, providerId, fallbackId: fields.fallback_model_id });
       const row = await insertModel(db, { id: deps.ids.next(), orgId: scope.orgId, fields, source: 'manual' });
       if (row === 'taken') throw taken(request.model_id);
       if (row === null) throw new PlatformError('not_found', 'There is no such provider.');
@@ -69,6 +72,10 @@ export function createModelService(deps: ModelServiceDeps): ModelService {
     async update(scope, id, request) {
       const before = await findModel(db, scope.orgId, id);
       if (before === null) throw notFound();
+      const providerId = request.provider_id ?? before.provider_id;
+      const fallbackId = request.fallback_model_id === undefined ? before.fallback_model_id : request.fallback_model_id;
+      const touches = request.fallback_model_id !== undefined || request.provider_id !== undefined;
+      if (touches) await checkFallback(db, scope, { id, providerId, fallbackId });
       const row = await updateModel(db, scope.orgId, id, request as Partial<ModelFields>);
       if (row === 'taken') throw taken(request.model_id ?? before.model_id);
       if (row === null) throw new PlatformError('not_found', 'There is no such provider.', { field: 'provider_id' });
@@ -78,6 +85,26 @@ export function createModelService(deps: ModelServiceDeps): ModelService {
       if (!(await deleteModel(db, scope.orgId, id))) throw notFound();
     },
   };
+}
+
+interface Fallback {
+  id: Uuid | null;
+  providerId: Uuid;
+  fallbackId: Uuid | null;
+}
+
+/** A circuit is its provider's: a fallback at the same provider would wait behind the same one. */
+async function checkFallback(db: Database, scope: CallerScope, { id, providerId, fallbackId }: Fallback): Promise<void> {
+  if (fallbackId === null) return;
+  const field = 'fallback_model_id';
+  if (fallbackId === id) throw new PlatformError('invalid_request', 'A model cannot stand in for itself.', { field });
+  const row = await findModel(db, scope.orgId, fallbackId);
+  if (row === null) throw new PlatformError('unknown_model', `There is no model ${toPublicId('model', fallbackId)}.`, { field });
+  if (row.provider_id === providerId) {
+    throw new PlatformError('invalid_request', 'A fallback belongs to another provider: the circuit is shared by all models of one.', {
+      field,
+    });
+  }
 }
 
 function isHealthy(orgId: Uuid, row: ModelRow, policy: ResolutionPolicy): boolean {

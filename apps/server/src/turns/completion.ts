@@ -123,7 +123,9 @@ function isSilentProbe(record: TaskRecord, outcome: ReasonOutcome): boolean {
 async function parkAgain(ctx: EngineContext, { record, attachment }: HeldTask): Promise<CompletionAnswer> {
   const { losses, failures } = record;
   const lease = leaseOf(record, attachment);
-  const moved = await requeue(ctx, { lease, losses, failures, delayMs: DEFAULT_BREAKER.openMs, breaker: record.breaker as string });
+  // Its fallback need not wait for the provider.
+  const wait = record.hasFallback ? { delayMs: 1 } : { delayMs: DEFAULT_BREAKER.openMs, breaker: record.breaker as string };
+  const moved = await requeue(ctx, { lease, losses, failures, ...wait });
   return { verdict: moved ? 'ok' : 'lost', next: null };
 }
 

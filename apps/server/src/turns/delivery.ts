@@ -1,14 +1,15 @@
-import type { Uuid } from '@everruns/contract';
+import type { ReasonInput, ResolvedModel, Uuid } from '@everruns/contract';
 import type { Task } from '@everruns/contract/generated/worker';
 import { isTransient, outcomeUnknown } from '@everruns/storage';
 import type { ClaimedTask } from '@everruns/storage';
 import type { Attachment } from './attachment.ts';
+import type { CallAdmission } from './breakers.ts';
 import { repeat } from './context.ts';
 import type { EngineContext } from './context.ts';
 import type { EagerTask } from './eager.ts';
 import { failLease, requeue } from './lease-ends.ts';
 import { recoverAll } from './recovery.ts';
-import { reasonInput, SessionGoneError, toolInput } from './step-input.ts';
+import { answeredBy, askedControls, reasonInput, SessionGoneError, toolInput } from './step-input.ts';
 import { leaseOf, taskRecord } from './task-record.ts';
 import type { TaskRecord } from './task-record.ts';
 
@@ -74,12 +75,8 @@ export class Delivery {
   async #start(attachment: Attachment, record: TaskRecord): Promise<void> {
     const ctx = this.#ctx;
     try {
-      const input = record.pool === 'tool' ? toolInput(record) : await repeat(ctx, () => reasonInput(record, ctx));
-      if (input.kind === 'reason' && input.model.provider_id !== undefined) {
-        const parked = await this.#park(attachment, record, `llm:${input.model.provider_id}`);
-        if (parked) return;
-        if (record.breaker !== null) input.probe = true;
-      }
+      const input = record.pool === 'tool' ? toolInput(record) : await this.#reasonInput(attachment, record);
+      if (input === null) return; // parked
       if (!attachment.tasks.has(record.token)) return; // cancelled while its input was read
       const task = wireTask(record, input);
       const bytes = task.input.length + task.checkpoint.length;
@@ -91,20 +88,36 @@ export class Delivery {
     }
   }
 
-  /** An open circuit parks the task instead of failing it. */
-  async #park(attachment: Attachment, record: TaskRecord, key: string): Promise<boolean> {
+  /** The input as the circuits let it through: with its model, or with the one that stands in for it. Null parks the task. */
+  async #reasonInput(attachment: Attachment, record: TaskRecord): Promise<ReasonInput | null> {
     const ctx = this.#ctx;
-    const admission = await ctx.breakers.admit(key, record.token);
-    if (admission.admitted) {
-      record.breaker = admission.watched ? key : null;
-      return false;
-    }
+    const { model: resolved, controls, dropped_controls, ...input } = await repeat(ctx, () => reasonInput(record, ctx));
+    const { fallback, ...model } = resolved;
+    record.hasFallback = fallback !== undefined;
+    const own = await this.#admit(record, model);
+    if (own.admitted) return { ...input, model, controls, ...(dropped_controls && { dropped_controls }), ...probe(record) };
+    const other = fallback === undefined ? own : await this.#admit(record, fallback);
+    if (other.admitted) return { ...input, ...answeredBy(fallback as ResolvedModel, askedControls(input.messages)), ...probe(record) };
+    await this.#park(attachment, record, { key: breakerKey(model), retryInMs: own.retryInMs });
+    return null;
+  }
+
+  async #admit(record: TaskRecord, model: ResolvedModel): Promise<CallAdmission> {
+    if (model.provider_id === undefined) return { admitted: true, watched: false };
+    const key = breakerKey(model);
+    const admission = await this.#ctx.breakers.admit(key, record.token);
+    if (admission.admitted) record.breaker = admission.watched ? key : null;
+    return admission;
+  }
+
+  /** An open circuit parks the task instead of failing it. */
+  async #park(attachment: Attachment, record: TaskRecord, { key, retryInMs }: { key: string; retryInMs: number }): Promise<void> {
+    const ctx = this.#ctx;
     attachment.remove(record.token);
     const { losses, failures } = record;
     const lease = leaseOf(record, attachment);
-    await requeue(ctx, { lease, losses, failures, delayMs: Math.max(1, admission.retryInMs), breaker: key });
+    await requeue(ctx, { lease, losses, failures, delayMs: Math.max(1, retryInMs), breaker: key });
     ctx.dispatcher.seatFreed(record.pool);
-    return true;
   }
 
   /** Nothing has run. What lies with the database or the session is nobody's failure; anything else is the task's own, and counts. */
@@ -135,6 +148,15 @@ export class Delivery {
       this.#ctx.reconcile();
     });
   }
+}
+
+function breakerKey(model: ResolvedModel): string {
+  return `llm:${model.provider_id}`;
+}
+
+/** The one call that finds out whether its provider is back. */
+function probe(record: TaskRecord): { probe?: true } {
+  return record.breaker === null ? {} : { probe: true };
 }
 
 /** It would be as large the next time. */

@@ -1,6 +1,7 @@
+import { supportedControls } from '@everruns/agent/profiles/controls';
 import { stepIds } from '@everruns/engine';
 import type { TurnState } from '@everruns/engine';
-import type { Controls, PlannedCall, ReasonInput, ResolvedModel, ToolInput, Uuid } from '@everruns/contract';
+import type { Controls, Message, PlannedCall, ReasonInput, ResolvedModel, ToolInput, Uuid } from '@everruns/contract';
 import { fromPublicId, toPublicId } from '@everruns/contract';
 import { loadTurnConfig, readPrompt } from '@everruns/storage';
 import type { Queryable, TurnConfig } from '@everruns/storage';
@@ -23,7 +24,7 @@ export async function reasonInput(record: TaskRecord, deps: InputDeps): Promise<
   const at = { orgId: record.orgId, sessionId: record.sessionId };
   // Both at once: few messages name a model of their own.
   const [prompt, usual] = await Promise.all([readPrompt(deps.db, record.sessionId), loadTurnConfig(deps.db, at)]);
-  const controls = prompt.messages.findLast((message) => message.role === 'user')?.controls ?? {};
+  const controls = askedControls(prompt.messages);
   const modelId = controls.model_id === undefined ? null : fromPublicId('model', controls.model_id);
   const config = modelId === null ? usual : await loadTurnConfig(deps.db, { ...at, modelId });
   if (config === null) throw new SessionGoneError(`Session ${record.sessionId} is gone.`);
@@ -35,12 +36,22 @@ export async function reasonInput(record: TaskRecord, deps: InputDeps): Promise<
     attempt: record.attempt,
     message_id: toPublicId('message', state.step.message_id),
     layers: config.layers,
-    model: await deps.resolveModel(config),
-    controls: controls as Controls,
+    ...answeredBy(await deps.resolveModel(config), controls),
     ...(locale === undefined ? {} : { locale }),
     messages: prompt.messages,
     seen: prompt.seen,
   };
+}
+
+/** What the latest user message asks of the model. */
+export function askedControls(messages: readonly Message[]): Controls {
+  return messages.findLast((message) => message.role === 'user')?.controls ?? {};
+}
+
+/** The model of a step, with what of the message's controls it has. */
+export function answeredBy(model: ResolvedModel, asked: Controls): Pick<ReasonInput, 'model' | 'controls' | 'dropped_controls'> {
+  const { controls, dropped } = supportedControls(model.profile, asked);
+  return { model, controls, ...(dropped.length === 0 ? {} : { dropped_controls: dropped }) };
 }
 
 export function toolInput(record: TaskRecord): ToolInput {

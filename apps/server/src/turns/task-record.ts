@@ -31,6 +31,8 @@ export interface TaskRecord {
   wroteText: boolean;
   /** Key of the circuit breaker that admitted this call, when it is not simply closed. */
   breaker: string | null;
+  /** Is there another model for this step, should the circuit of its own one's provider be open? */
+  hasFallback: boolean;
   /** When its worker last said that it goes on, on the gateway's clock; null until it has been looked at. */
   heardMs: number | null;
   /** Messages of one lease are handled one after the other. */
@@ -39,10 +41,19 @@ export interface TaskRecord {
   queued: number;
 }
 
-type Known = Omit<TaskRecord, 'startedSequences' | 'wroteText' | 'breaker' | 'heardMs' | 'queue' | 'queued'>;
+type Known = Omit<TaskRecord, 'startedSequences' | 'wroteText' | 'breaker' | 'hasFallback' | 'heardMs' | 'queue' | 'queued'>;
 
 export function taskRecord(known: Known): TaskRecord {
-  return { ...known, startedSequences: new Map(), wroteText: false, breaker: null, heardMs: null, queue: Promise.resolve(), queued: 0 };
+  return {
+    ...known,
+    startedSequences: new Map(),
+    wroteText: false,
+    breaker: null,
+    hasFallback: false,
+    heardMs: null,
+    queue: Promise.resolve(),
+    queued: 0,
+  };
 }
 
 /** The lease as the database has it, while it stands under this attachment. */

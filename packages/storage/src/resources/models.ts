@@ -1,4 +1,4 @@
-import type { Uuid } from '@everruns/contract';
+import type { ModelProfileOverride, Uuid } from '@everruns/contract';
 import type { Queryable, Row, Statement } from '../database.ts';
 import { unlessTaken } from './violations.ts';
 
@@ -11,12 +11,17 @@ export interface ModelFields {
   capabilities: string[];
   enabled: boolean;
   is_favorite: boolean;
+  /** What the organization knows better than the built-in profile. */
+  profile: ModelProfileOverride | null;
+  /** Taken while the circuit of the model's provider is open. */
+  fallback_model_id: Uuid | null;
 }
 
 export interface ModelRow extends ModelFields, Row {
   id: Uuid;
   source: ModelSource;
   stale: boolean;
+  last_seen_at: Date | null;
   created_at: Date;
   updated_at: Date;
   provider_name: string;
@@ -35,16 +40,15 @@ export interface ModelFilter {
   favoritesOnly: boolean;
 }
 
-const FIELDS = 'provider_id, model_id, display_name, capabilities, enabled, is_favorite';
+const FIELDS = 'provider_id, model_id, display_name, capabilities, enabled, is_favorite, profile, fallback_model_id';
 const ASSIGNMENTS = FIELDS.split(', ')
   .map((column) => `${column} = n.${column}`)
   .join(', ');
-const COLUMNS = `m.id, m.provider_id, m.model_id, m.display_name, m.capabilities, m.enabled, m.is_favorite, m.source, m.stale, m.created_at,
-  m.updated_at, p.name as provider_name, p.provider_type, p.status as provider_status, p.api_key_encrypted is not null as provider_key_set,
-  p.base_url as provider_base_url`;
 /** What a written row is read back with. */
-const WRITTEN =
-  'm.id, m.provider_id, m.model_id, m.display_name, m.capabilities, m.enabled, m.is_favorite, m.source, m.stale, m.created_at, m.updated_at';
+const WRITTEN = `m.id, m.provider_id, m.model_id, m.display_name, m.capabilities, m.enabled, m.is_favorite, m.profile, m.fallback_model_id,
+  m.source, m.stale, m.last_seen_at, m.created_at, m.updated_at`;
+const COLUMNS = `${WRITTEN}, p.name as provider_name, p.provider_type, p.status as provider_status,
+  p.api_key_encrypted is not null as provider_key_set, p.base_url as provider_base_url`;
 const LIVE = 'm.org_id = $1 and m.deleted_at is null';
 const JOINED = `select ${COLUMNS} from models m join providers p on p.id = m.provider_id and p.org_id = m.org_id and p.deleted_at is null`;
 

@@ -1,5 +1,5 @@
 import { toPublicId } from '@everruns/contract';
-import type { CapabilityRef, ConfigLayer, ToolDefinition, Uuid } from '@everruns/contract';
+import type { CapabilityRef, ConfigLayer, ModelProfileOverride, ToolDefinition, Uuid } from '@everruns/contract';
 import type { Queryable, Statement } from '../database.ts';
 
 /** A model row with its provider, as the resolution needs it. Keys are still encrypted. */
@@ -13,6 +13,10 @@ export interface ModelCandidate {
   options: Record<string, unknown> | null;
   apiKeyEncrypted: unknown;
   credentialsEncrypted: unknown;
+  /** What the organization knows better than the built-in profile. */
+  profile: ModelProfileOverride | null;
+  /** Taken while the circuit of the provider is open; it has none itself. */
+  fallback?: ModelCandidate | null;
   /** Which level names it; absent for one that none names. */
   namedBy?: ModelLevel;
 }
@@ -44,8 +48,18 @@ export interface TurnConfigKey {
   modelId?: Uuid;
 }
 
-const CANDIDATE = `jsonb_build_object('modelId', m.id, 'model', m.model_id, 'providerId', p.id, 'providerType', p.provider_type,
-    'baseUrl', p.base_url, 'options', p.options, 'apiKeyEncrypted', p.api_key_encrypted, 'credentialsEncrypted', p.credentials_encrypted)`;
+const candidate = (m: string, p: string, more = ''): string =>
+  `jsonb_build_object('modelId', ${m}.id, 'model', ${m}.model_id, 'providerId', ${p}.id, 'providerType', ${p}.provider_type,
+    'baseUrl', ${p}.base_url, 'options', ${p}.options, 'apiKeyEncrypted', ${p}.api_key_encrypted,
+    'credentialsEncrypted', ${p}.credentials_encrypted, 'profile', ${m}.profile${more})`;
+
+const CANDIDATE = candidate(
+  'm',
+  'p',
+  `, 'fallback', case when m.fallback_model_id is not null then (
+      select ${candidate('f', 'q')} from models f join providers q on q.id = f.provider_id and q.org_id = f.org_id
+      where f.id = m.fallback_model_id and f.org_id = m.org_id and f.deleted_at is null and q.deleted_at is null and q.status = 'active') end`,
+);
 
 /** What every tier has. Of starter files a turn needs the paths alone. */
 export const tierColumns = (row: string): string =>

@@ -137,7 +137,10 @@ function mountModels(app: Api, { models }: ProviderRoutesDeps, { path, hide }: M
   );
   app.patch(
     `${path}/:id`,
-    { schema: { hide, tags, operationId: 'updateModel', params: modelPath, body: UpdateModel, response: { 200: Model } } },
+    {
+      schema: { hide, tags, operationId: 'updateModel', params: modelPath, body: UpdateModel, response: { 200: Model } },
+      config: { nulls: 'clear' },
+    },
     async (request) => models.update(request.scope, request.params.id, request.body),
   );
   app.delete(

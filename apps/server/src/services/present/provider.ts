@@ -1,3 +1,4 @@
+import { effectiveProfile } from '@everruns/agent/profiles/lookup';
 import { MODEL_VENDORS, toPublicId } from '@everruns/contract';
 import type { Model, ModelWithProvider, Provider } from '@everruns/contract';
 import type { ModelRow, ProviderRow } from '@everruns/storage';
@@ -47,6 +48,10 @@ export function presentModel(row: ModelRow, link: Linker): Model {
     enabled: row.enabled,
     is_favorite: row.is_favorite,
     source: row.source,
+    stale: row.stale,
+    ...(row.last_seen_at === null ? {} : { last_seen_at: iso(row.last_seen_at) }),
+    ...(row.fallback_model_id === null ? {} : { fallback_model_id: toPublicId('model', row.fallback_model_id) }),
+    ...(row.profile === null ? {} : { profile_overrides: row.profile }),
     created_at: iso(row.created_at),
     updated_at: iso(row.updated_at),
     ...link({
@@ -60,12 +65,15 @@ export function presentModel(row: ModelRow, link: Linker): Model {
 /** `healthy`: a call with it could be made now, as far as configuration says. */
 export function presentModelWithProvider(row: ModelRow, healthy: boolean, link: Linker): ModelWithProvider {
   const vendor = vendorOf(row);
+  const identity = { providerType: row.provider_type, model: row.model_id, baseUrl: row.provider_base_url };
+  const profile = effectiveProfile(identity, row.profile);
   return {
     ...presentModel(row, link),
     provider_name: row.provider_name,
     provider_type: row.provider_type,
     healthy,
     ...(vendor === undefined ? {} : { model_vendor: vendor }),
+    ...(profile === undefined ? {} : { profile }),
   };
 }
 
