@@ -7,6 +7,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { createAgentService } from '../services/agents.ts';
 import { createCapabilityService } from '../services/capabilities.ts';
 import { createCapabilityRules } from '../services/capability-rules.ts';
+import { createFileService } from '../services/files.ts';
 import { createHarnessService } from '../services/harnesses.ts';
 import { createLinker } from '../services/links.ts';
 import { createMessageService } from '../services/messages.ts';
@@ -17,6 +18,7 @@ import { createOrganizationService } from '../services/organizations.ts';
 import { createPreviewService } from '../services/previews.ts';
 import { createProviderService } from '../services/providers.ts';
 import { createSessionService } from '../services/sessions.ts';
+import { createWorkspaceService } from '../services/workspaces.ts';
 import type { CommitFeed } from '../stream/port.ts';
 import type { TurnService } from '../turns/port.ts';
 import type { Authenticate } from './authenticate.ts';
@@ -28,6 +30,7 @@ import { answerClientError, sendProblem, toPlatformError } from './problems.ts';
 import { echoRequestIds, requestId } from './request-ids.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { capabilityRoutes } from './routes/capabilities.ts';
+import { fileRoutes } from './routes/files.ts';
 import { harnessRoutes } from './routes/harnesses.ts';
 import { healthRoute } from './routes/health.ts';
 import type { HealthFacts } from './routes/health.ts';
@@ -37,6 +40,7 @@ import { providerRoutes } from './routes/providers.ts';
 import { createSessionStorage } from '../services/session-storage.ts';
 import { sessionStorageRoutes } from './routes/session-storage.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { workspaceRoutes } from './routes/workspaces.ts';
 import type { Api } from './types.ts';
 import { checkingSerializer, plainSerializer, validatorCompiler } from './validation.ts';
 
@@ -124,7 +128,8 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   const urlOf = (path: string): string => `${settings.publicUrl()}${path}`;
   const rules = createCapabilityRules({ registry: capabilities, grade: settings.resolution.grade });
   const previews = createPreviewService({ db, rules, resolution: settings.resolution });
-  const shared = { db, ids, link, rules };
+  const deployment = { registry: capabilities, grade: settings.resolution.grade };
+  const shared = { db, ids, link, rules, deployment };
   const sessions = createSessionService({ ...shared, feed: deps.feed, noise: deps.noise, limit: settings.limits.sessions });
   const messages = createMessageService({ db, turns: deps.turns, waiter: deps.waiter });
   agentRoutes(api, { agents: createAgentService({ ...shared, limit: settings.limits.agents }), previews, urlOf });
@@ -132,6 +137,8 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   sessionRoutes(api, { sessions, previews, messages, turns: deps.turns, urlOf });
   messageRoutes(api, { messages, sessions });
   sessionStorageRoutes(api, { sessions, storage: createSessionStorage({ db, vault }) });
+  workspaceRoutes(api, createWorkspaceService({ db, ids }));
+  fileRoutes(api, createFileService(db));
   capabilityRoutes(api, { capabilities: createCapabilityService({ registry: capabilities, rules, link }), urlOf });
   providerRoutes(api, {
     providers: createProviderService({ db, ids, link, vault, providerTypes: null }),

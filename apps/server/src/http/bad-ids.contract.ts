@@ -13,6 +13,7 @@ const PREFIXES: Readonly<Record<string, string>> = {
   providers: 'provider',
   models: 'model',
   orgs: 'org',
+  workspaces: 'wsp',
 };
 /** What a request needs besides the id to be a good one. */
 const BODIES: Readonly<Record<string, object>> = {
@@ -20,6 +21,15 @@ const BODIES: Readonly<Record<string, object>> = {
   createMessage: { message: { content: [{ type: 'text', text: 'x' }] } },
   submitToolResults: { tool_results: [{ tool_call_id: 'x' }] },
   createModel: { model_id: 'new', display_name: 'x' },
+  setSessionSecrets: { secrets: { a: 'x' } },
+  moveSessionFile: { src_path: 'a', dst_path: 'b' },
+  copySessionFile: { src_path: 'a', dst_path: 'b' },
+  grepSessionFiles: { pattern: 'x' },
+  statSessionFile: { path: 'a' },
+  moveWorkspaceFile: { src_path: 'a', dst_path: 'b' },
+  copyWorkspaceFile: { src_path: 'a', dst_path: 'b' },
+  grepWorkspaceFiles: { pattern: 'x' },
+  statWorkspaceFile: { path: 'a' },
 };
 /** Makes what is not there; and a capability is found by a slug that can be any text. */
 const NOT_MISSING = new Set(['putAgent', 'getCapability']);
@@ -43,7 +53,8 @@ afterAll(() => app.close());
 /** The path with the id that `idOf` makes for each of its parts. */
 function withIds(path: string, idOf: (prefix: string) => string): string {
   const parts = path.split('/');
-  return parts.map((part, index) => (part.startsWith('{') ? idOf(PREFIXES[parts[index - 1] as string] as string) : part)).join('/');
+  const inside = parts.map((part) => (part === '{*}' ? 'a.txt' : part));
+  return inside.map((part, index) => (part.startsWith('{') ? idOf(PREFIXES[parts[index - 1] as string] as string) : part)).join('/');
 }
 
 /** What every operation answers when its ids are made by `idOf`. */

@@ -3,12 +3,12 @@ import type { Api } from './types.ts';
 
 /**
  * Single entities have a strong ETag and answer 304; nothing else may be stored. The tag is the hash of the body, so it is right for
- * whatever the body is made of, on every instance.
+ * whatever the body is made of, on every instance. A handler that says itself how its answer may be kept is left alone.
  */
 export function cacheEntities(app: Api): void {
   app.addHook('onSend', async (request, reply, payload) => {
     const isEntity = request.routeOptions.config.cache === 'entity' && (request.method === 'GET' || request.method === 'HEAD');
-    if (!isEntity || reply.statusCode !== 200 || typeof payload !== 'string') {
+    if (!isEntity || reply.statusCode !== 200 || typeof payload !== 'string' || reply.hasHeader('cache-control')) {
       if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
       return payload;
     }
@@ -21,7 +21,7 @@ export function cacheEntities(app: Api): void {
 }
 
 /** RFC 9110 13.1.2: weak comparison, a list, or `*`. */
-function matchesTag(header: string | undefined, tag: string): boolean {
+export function matchesTag(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((candidate) => {
     const text = candidate.trim();

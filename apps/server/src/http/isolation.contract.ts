@@ -27,6 +27,7 @@ beforeAll(async () => {
   const provider = await made('/v1/providers', { name: 'mine', provider_type: 'openai', api_key: 'sk-mine' });
   const session = await made('/v1/sessions', { title: 'mine' });
   await made(`/v1/sessions/${textOf(session['id'])}/messages`, { message: { content: [{ type: 'text', text: 'mine' }] } });
+  for (const name of ['mine.txt', 'mine.html']) await made(`/v1/sessions/${textOf(session['id'])}/fs/${name}`, { content: 'mine' });
   const turns = (await app.call('GET', `/v1/sessions/${textOf(session['id'])}/turns`)).json;
   mine = {
     agent: textOf((await made('/v1/agents', { name: 'mine', system_prompt: 'p' }))['id']),
@@ -93,6 +94,25 @@ const requests: [method: string, path: string, body?: Record<string, unknown>][]
   ['GET', '/v1/models/{model}'],
   ['PATCH', '/v1/models/{model}', { display_name: 'x' }],
   ['DELETE', '/v1/models/{model}'],
+  ['GET', '/v1/workspaces/{workspace}'],
+  ['PATCH', '/v1/workspaces/{workspace}', { description: 'x' }],
+  ['DELETE', '/v1/workspaces/{workspace}'],
+  ['POST', '/v1/workspaces/{workspace}/delete'],
+  ...['sessions/{session}', 'workspaces/{workspace}'].flatMap((base): [string, string, Record<string, unknown>?][] => [
+    ['GET', `/v1/${base}/fs`],
+    ['GET', `/v1/${base}/fs/mine.txt`],
+    ['POST', `/v1/${base}/fs/theirs.txt`, { content: 'x' }],
+    ['POST', `/v1/${base}/fs/theirs`, { is_directory: true }],
+    ['PUT', `/v1/${base}/fs/mine.txt`, { content: 'x' }],
+    ['PUT', `/v1/${base}/fs/mine.txt`, { is_readonly: true }],
+    ['DELETE', `/v1/${base}/fs/mine.txt`],
+    ['POST', `/v1/${base}/fs/_/move`, { src_path: 'mine.txt', dst_path: 'theirs.txt' }],
+    ['POST', `/v1/${base}/fs/_/copy`, { src_path: 'mine.txt', dst_path: 'theirs.txt' }],
+    ['POST', `/v1/${base}/fs/_/grep`, { pattern: 'mine' }],
+    ['POST', `/v1/${base}/fs/_/stat`, { path: 'mine.txt' }],
+    ['GET', `/v1/${base}/fs/_/download/mine.txt`],
+    ['GET', `/v1/${base}/fs/_/preview/mine.html`],
+  ]),
 ];
 
 const filled = (text: string, idOf: (kind: keyof typeof mine) => string): string =>

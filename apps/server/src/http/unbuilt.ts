@@ -4,14 +4,13 @@
  */
 const UNBUILT: readonly RegExp[] = [
   // Building blocks and files
-  /^\/(workspaces|memories|knowledge-bases|knowledge-indexes|mcp-servers|skills|images|apps|harness-examples|agent-examples)(\/|$)/,
+  /^\/(memories|knowledge-bases|knowledge-indexes|mcp-servers|skills|images|apps)(\/|$)/,
   /^\/capabilities\/(declarative|guardrails)(\/|$)/,
   /^\/(agents|harnesses)\/[^/]+\/(versions|health-checks|voice|channels|history)(\/|$)/,
   /^\/agents\/analyze$/,
-  /^\/harnesses\/import$/,
   // Parts of a session
   /^\/sessions\/(chat|facets)(\/|$)/,
-  /^\/sessions\/[^/]+\/(fork|fs|schedules|participants|resources|sandbox|budgets|budget-check|resume)(\/|$)/,
+  /^\/sessions\/[^/]+\/(fork|schedules|participants|resources|sandbox|budgets|budget-check|resume)(\/|$)/,
   /^\/sessions\/[^/]+\/(question-answers|tool-approvals|databases|git|voice|tasks|context-report|archive)(\/|$)/,
   /^\/sessions\/[^/]+\/events\/summary$/,
   // Accounts
