@@ -19,7 +19,9 @@ import { storageOps } from './session-ops/storage.ts';
 import { createFileService } from './services/files.ts';
 import { createSessionStorage } from './services/session-storage.ts';
 import { createModelResolver } from './services/model-resolution.ts';
+import { offeredExamples } from './services/examples.ts';
 import { provisionAll } from './services/provisioning.ts';
+import { AGENT_EXAMPLES } from './services/seeds/agents.ts';
 import { DEFAULT_STREAM_CONFIG } from './stream/port.ts';
 import type { CommitFeed, StreamClock, StreamConfig, Streams } from './stream/port.ts';
 import { createStreams } from './stream/streams.ts';
@@ -81,8 +83,8 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   const vault = await openVault(config, parts);
   const undecidable = await undecidableTurns(db);
   if (undecidable !== null) throw new ServerStartError(undecidable);
-  await provisionAll(db, config.grade);
   const capabilities = await loadCapabilities(config.capabilityModules);
+  await provisionAll(db, config.grade, offeredExamples(AGENT_EXAMPLES, { registry: capabilities, grade: config.grade }));
   const resolution = { grade: config.grade, fallbackKeys: config.fallbackKeys };
   const resolver = createModelResolver({
     config: resolution,

@@ -1,15 +1,16 @@
 import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createCapabilityRegistry, type Capability, type CapabilityRegistry } from '@everruns/agent/capability';
+import { withAnnounced } from './announced.ts';
 import { builtInCapabilities } from './index.ts';
 
 /**
  * The built-in capabilities and those of the named modules: a path (relative ones from the working directory), a `file:` address or a
- * package name. Such a module exports `capabilities`. Throws one readable error that names the module.
+ * package name; then what is only announced. Such a module exports `capabilities`. Throws one readable error that names the module.
  */
 export async function loadCapabilities(modules: readonly string[]): Promise<CapabilityRegistry> {
   const loaded = await Promise.all(modules.map(loadModule));
-  return createCapabilityRegistry([...builtInCapabilities, ...loaded.flat()]);
+  return createCapabilityRegistry(withAnnounced([...builtInCapabilities, ...loaded.flat()]));
 }
 
 async function loadModule(specifier: string): Promise<Capability[]> {

@@ -52,7 +52,7 @@ describe('parents', () => {
     await app.call('PATCH', path(b), { parent_harness_id: a['id'] });
     for (const parent of [a, b]) {
       const refused = await app.call('PATCH', path(a), { parent_harness_id: parent['id'] });
-      expect([refused.status, refused.json['field']]).toEqual([400, 'parent_harness_id']);
+      expect([refused.status, refused.json['code'], refused.json['field']]).toEqual([400, 'cyclic_parent', 'parent_harness_id']);
     }
   });
 

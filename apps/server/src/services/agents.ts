@@ -3,6 +3,7 @@ import type {
   Agent,
   CapabilityRef,
   CreateAgent,
+  Example,
   IdSource,
   PageQuery,
   PutAgent,
@@ -26,19 +27,23 @@ import {
 import type { AgentChanges, AgentFields, AgentRow, AgentWithUsage, Database, Page, Queryable } from '@everruns/storage';
 import { checkTools } from './capabilities.ts';
 import type { CapabilityRules } from './capability-rules.ts';
-import { copyDisplayName, freeCopyName, pick } from './copies.ts';
+import { copyDisplayName, freeCopyName, freeExampleName, pick } from './copies.ts';
+import { offeredExamples, presentExample, requireExample } from './examples.ts';
+import type { Deployment } from './examples.ts';
 import { agentLayer } from './layers.ts';
 import type { Linker } from './links.ts';
 import { presentAgent } from './present/agent.ts';
 import { presentStats } from './present/stats.ts';
 import { modelByAlias, requireHarnessReference, requireModel } from './references.ts';
 import type { CallerScope } from './scope.ts';
+import { AGENT_EXAMPLES } from './seeds/agents.ts';
 
 export interface AgentServiceDeps {
   db: Database;
   ids: IdSource;
   link: Linker;
   rules: CapabilityRules;
+  deployment: Deployment;
   /** Most agents of an organization; 0 = no limit. */
   limit: number;
 }
@@ -59,6 +64,9 @@ export interface AgentService {
   archive(scope: CallerScope, idOrName: string): Promise<void>;
   remove(scope: CallerScope, idOrName: string): Promise<void>;
   copy(scope: CallerScope, idOrName: string): Promise<Agent>;
+  /** A new agent from an example, under a free name. Throws `not_found` and `capability_unavailable`. */
+  importExample(scope: CallerScope, name: string): Promise<Agent>;
+  examples(): Example[];
   stats(scope: CallerScope, idOrName: string): Promise<ResourceStats>;
   nameAvailable(scope: CallerScope, name: string, exceptId: Uuid | null): Promise<boolean>;
 }
@@ -140,6 +148,14 @@ export function createAgentService(deps: AgentServiceDeps): AgentService {
       if (agent === 'taken') throw nameTaken(name);
       return agent;
     },
+    async importExample(scope, name) {
+      const example = requireExample(AGENT_EXAMPLES, name, deps.deployment);
+      const free = await freeExampleName(name, ids, (candidate) => agentNameFree(db, scope.orgId, candidate, null));
+      const { displayName, systemPrompt, description, capabilities, tags, mcpServers } = example;
+      const texts = { name: free, display_name: displayName, system_prompt: systemPrompt, description };
+      return (await apply(scope, { ...texts, capabilities, tags, ...(mcpServers !== undefined && { mcpServers }) })).agent;
+    },
+    examples: () => offeredExamples(AGENT_EXAMPLES, deps.deployment).map((example) => presentExample(example, deps.deployment)),
     async stats(scope, idOrName) {
       const row = await requireAgent(db, scope.orgId, idOrName);
       return presentStats(await readAgentStats(db, scope.orgId, row.id));

@@ -1,4 +1,4 @@
-import { assembleRuntimeAgent, canonicalCapabilityId, foldLayers } from '@everruns/agent';
+import { assembleRuntimeAgent, canonicalCapabilityId } from '@everruns/agent';
 import type { AssemblyProblem, Capability, CapabilityRegistry, JsonObject, RuntimeAgent } from '@everruns/agent';
 import { PlatformError, toPublicId } from '@everruns/contract';
 import type { CapabilityRef, ConfigLayer, ErrorCode } from '@everruns/contract';
@@ -33,10 +33,15 @@ export interface CapabilityRules {
   offers(capability: Capability): boolean;
 }
 
+/** Experimental ones are for grade dev alone. */
+export function isOffered({ info }: Capability, grade: Grade): boolean {
+  return info.experimental !== true || grade === 'dev';
+}
+
 export function createCapabilityRules(deps: CapabilityRulesDeps): CapabilityRules {
   const { registry, grade } = deps;
   const schemas = deps.schemas ?? createConfigSchemas();
-  const offers = ({ info }: Capability): boolean => info.experimental !== true || grade === 'dev';
+  const offers = (capability: Capability): boolean => isOffered(capability, grade);
 
   const requireKnown = async (scope: CallerScope, ref: string, field: string): Promise<Capability | null> => {
     const capability = registry.get(ref);
@@ -69,10 +74,6 @@ export function createCapabilityRules(deps: CapabilityRulesDeps): CapabilityRule
       return result;
     },
     async effective(scope, layers, context = {}) {
-      for (const { ref } of foldLayers(layers).sections.flatMap(({ capabilities }) => capabilities)) {
-        const capability = registry.get(ref);
-        if (capability !== undefined && !offers(capability)) throw unavailable(ref, 'capabilities');
-      }
       const assembly = await assembleRuntimeAgent({
         layers,
         capabilities: registry,
@@ -83,6 +84,11 @@ export function createCapabilityRules(deps: CapabilityRulesDeps): CapabilityRule
         },
       });
       if ('problem' in assembly) throw refusalOf(assembly.problem);
+      // Also what comes along as a dependency. Rather refused than left out: a session without what it was made for helps nobody.
+      for (const { ref } of assembly.agent.capabilities) {
+        const capability = registry.get(ref);
+        if (capability !== undefined && !offers(capability)) throw unavailable(ref, 'capabilities');
+      }
       return assembly.agent;
     },
   };

@@ -1,4 +1,5 @@
 import { MAX_NAME_LENGTH } from '@everruns/contract';
+import type { IdSource } from '@everruns/contract';
 
 /** The first of `x-copy`, `x-copy-2`, ... that is free. */
 export async function freeCopyName(name: string, isFree: (name: string) => Promise<boolean>): Promise<string> {
@@ -7,6 +8,13 @@ export async function freeCopyName(name: string, isFree: (name: string) => Promi
     const candidate = name.slice(0, MAX_NAME_LENGTH - suffix.length).replace(/-+$/, '') + suffix;
     if (await isFree(candidate)) return candidate;
   }
+}
+
+/** The example's own name, or with a few random digits when that is taken. */
+export async function freeExampleName(name: string, ids: IdSource, isFree: (name: string) => Promise<boolean>): Promise<string> {
+  let candidate = name;
+  while (!(await isFree(candidate))) candidate = `${name}-${ids.next().slice(-6)}`;
+  return candidate;
 }
 
 export function copyDisplayName(source: { name: string; display_name: string | null }): string {

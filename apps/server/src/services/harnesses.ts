@@ -1,5 +1,5 @@
 import { fromPublicId, PlatformError, SLUG } from '@everruns/contract';
-import type { CreateHarness, Harness, IdSource, ResourceStats, UpdateHarness, Uuid } from '@everruns/contract';
+import type { CreateHarness, Example, Harness, IdSource, ResourceStats, UpdateHarness, Uuid } from '@everruns/contract';
 import {
   archiveHarness,
   deleteHarness,
@@ -17,13 +17,17 @@ import {
 } from '@everruns/storage';
 import type { Database, HarnessChanges, HarnessFields, HarnessRow, Queryable } from '@everruns/storage';
 import type { CapabilityRules } from './capability-rules.ts';
-import { copyDisplayName, freeCopyName, pick } from './copies.ts';
+import { copyDisplayName, freeCopyName, freeExampleName, pick } from './copies.ts';
+import { offeredExamples, presentExample, requireExample } from './examples.ts';
+import type { Deployment } from './examples.ts';
 import { harnessLayer } from './layers.ts';
 import type { Linker } from './links.ts';
 import { presentHarness } from './present/harness.ts';
 import { presentStats } from './present/stats.ts';
 import { requireModel } from './references.ts';
 import type { CallerScope } from './scope.ts';
+import { HARNESS_EXAMPLES } from './seeds/agents.ts';
+import { GENERIC_HARNESS } from './seeds/harnesses.ts';
 
 /** Longest chain of parents, the harness itself included. */
 export const MAX_HARNESS_DEPTH = 16;
@@ -36,6 +40,7 @@ export interface HarnessServiceDeps {
   ids: IdSource;
   link: Linker;
   rules: CapabilityRules;
+  deployment: Deployment;
   /** Most harnesses of an organization; 0 = no limit. */
   limit: number;
 }
@@ -48,32 +53,44 @@ export interface HarnessService {
   archive(scope: CallerScope, idOrName: string): Promise<void>;
   remove(scope: CallerScope, idOrName: string): Promise<void>;
   copy(scope: CallerScope, idOrName: string): Promise<Harness>;
+  /** A new harness from an example, on `generic` and under a free name. Throws `not_found` and `capability_unavailable`. */
+  importExample(scope: CallerScope, name: string): Promise<Harness>;
+  examples(): Example[];
   stats(scope: CallerScope, idOrName: string): Promise<ResourceStats>;
   nameAvailable(scope: CallerScope, name: string, exceptId: Uuid | null): Promise<boolean>;
 }
 
 export function createHarnessService(deps: HarnessServiceDeps): HarnessService {
-  const { db, ids, link } = deps;
+  const { db, ids, link, deployment } = deps;
   const insert = async (scope: CallerScope, fields: HarnessFields): Promise<Harness> => {
     const row = await insertHarness(db, { id: ids.next(), orgId: scope.orgId, fields, limit: deps.limit });
     if (row === 'taken') throw nameTaken(fields.name);
     if (row === 'limit') throw new PlatformError('resource_limit_reached', `An organization can have ${deps.limit} harnesses.`);
     return presentHarness(row, link);
   };
+  const create = async (scope: CallerScope, request: CreateHarness): Promise<Harness> => {
+    refuseVirtual(request.name);
+    const capabilities = await deps.rules.stored(scope, request.capabilities);
+    if (request.default_model_id != null) await requireModel(db, scope.orgId, request.default_model_id, 'default_model_id');
+    if (request.parent_harness_id != null) await requireParent(db, scope.orgId, request.parent_harness_id, null);
+    const fields = newFields({ ...request, capabilities });
+    await checkEffective(deps, scope, fields);
+    return insert(scope, fields);
+  };
   return {
     async list(scope, filter) {
       return (await listHarnesses(db, { orgId: scope.orgId, ...filter })).map((row) => presentHarness(row, link));
     },
     get: async (scope, idOrName) => presentHarness(await requireHarness(db, scope.orgId, idOrName), link),
-    async create(scope, request) {
-      refuseVirtual(request.name);
-      const capabilities = await deps.rules.stored(scope, request.capabilities);
-      if (request.default_model_id != null) await requireModel(db, scope.orgId, request.default_model_id, 'default_model_id');
-      if (request.parent_harness_id != null) await requireParent(db, scope.orgId, request.parent_harness_id, null);
-      const fields = newFields({ ...request, capabilities });
-      await checkEffective(deps, scope, fields);
-      return insert(scope, fields);
+    create,
+    async importExample(scope, name) {
+      const { displayName, systemPrompt, description, capabilities, tags } = requireExample(HARNESS_EXAMPLES, name, deployment);
+      const free = await freeExampleName(name, ids, (candidate) => harnessNameFree(db, scope.orgId, candidate, null));
+      const parent = await findHarnessNamed(db, scope.orgId, GENERIC_HARNESS);
+      const texts = { name: free, display_name: displayName, system_prompt: systemPrompt, description };
+      return create(scope, { ...texts, capabilities, tags, parent_harness_id: parent?.id ?? null });
     },
+    examples: () => offeredExamples(HARNESS_EXAMPLES, deployment).map((example) => presentExample(example, deployment, GENERIC_HARNESS)),
     async update(scope, idOrName, request) {
       refuseVirtual(request.name);
       const row = await requireOwn(db, scope.orgId, idOrName);

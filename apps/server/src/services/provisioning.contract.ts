@@ -1,4 +1,5 @@
-import { createIdSource, DEFAULT_ORG_ID } from '@everruns/contract';
+import { loadCapabilities } from '@everruns/capabilities/load';
+import { ANONYMOUS_USER_ID, createIdSource, DEFAULT_ORG_ID } from '@everruns/contract';
 import {
   deleteProvider,
   findHarnessNamed,
@@ -15,7 +16,9 @@ import type { Database } from '@everruns/storage';
 import { testDatabase } from '@everruns/testing/postgres';
 import type { TestDatabase } from '@everruns/testing/postgres';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createCapabilityRules } from './capability-rules.ts';
 import { provisionAll } from './provisioning.ts';
+import { AGENT_EXAMPLES, HARNESS_EXAMPLES } from './seeds/agents.ts';
 
 const ids = createIdSource();
 const filter = { orgId: DEFAULT_ORG_ID, tokens: [], includeArchived: true };
@@ -36,11 +39,7 @@ afterEach(async () => {
 test('a fresh organization has generic on base as its default, and the seeded providers under their fixed ids', async () => {
   await provisionAll(db, 'prod');
   const [base, generic] = [await findHarnessNamed(db, DEFAULT_ORG_ID, 'base'), await findHarnessNamed(db, DEFAULT_ORG_ID, 'generic')];
-  expect(generic).toMatchObject({
-    is_built_in: true,
-    parent_harness_id: base?.id,
-    capabilities: [{ ref: 'current_time' }, { ref: 'stateless_todo_list' }],
-  });
+  expect(generic).toMatchObject({ is_built_in: true, parent_harness_id: base?.id });
   expect(base).toMatchObject({ is_built_in: true, parent_harness_id: null, capabilities: [] });
   expect(await findOrganization(db, DEFAULT_ORG_ID)).toMatchObject({
     default_harness_id: generic?.id,
@@ -54,6 +53,50 @@ test('a fresh organization has generic on base as its default, and the seeded pr
     ['01933b5a-0000-7000-8000-000000000003', 'google'],
   ]);
   expect((await listModels(db, allModels)).length).toBeGreaterThan(5);
+});
+
+test('generic has exactly these capabilities, and each takes its configuration', async () => {
+  await provisionAll(db, 'prod');
+  const generic = await findHarnessNamed(db, DEFAULT_ORG_ID, 'generic');
+  expect(generic?.capabilities.map(({ ref, config }) => (config === undefined ? ref : [ref, config]))).toEqual([
+    'human_intent',
+    'session_file_system',
+    'bashkit_shell',
+    'web_fetch',
+    'session_storage',
+    'session',
+    'session_schedule',
+    'btw',
+    'agent_instructions',
+    'skills',
+    'infinity_context',
+    'auto_tool_search',
+    'budgeting',
+    'self_budget',
+    'loop_detection',
+    ['parallel_tool_calls', { mode: 'prefer' }],
+    ['error_disclosure', { mode: 'detailed' }],
+    'message_metadata',
+    ['compaction', { strategy: 'auto', proactive: true, budget_percent: 0.85 }],
+    'tool_output_persistence',
+    'tool_output_distillation',
+    'citation_retrieval',
+    'citation_verification',
+    'soft_approval',
+    'ask_user',
+  ]);
+  const rules = createCapabilityRules({ registry: await loadCapabilities([]), grade: 'prod' });
+  const scope = { orgId: DEFAULT_ORG_ID, userId: ANONYMOUS_USER_ID };
+  expect(await rules.stored(scope, generic?.capabilities)).toEqual(generic?.capabilities);
+  await rules.effective(scope, [{ tier: 'harness', id: '', capabilities: generic?.capabilities ?? [] }]);
+});
+
+test('every example takes the configuration that it gives its capabilities', async () => {
+  const rules = createCapabilityRules({ registry: await loadCapabilities([]), grade: 'dev' });
+  const scope = { orgId: DEFAULT_ORG_ID, userId: ANONYMOUS_USER_ID };
+  for (const { capabilities } of [...AGENT_EXAMPLES, ...HARNESS_EXAMPLES]) {
+    expect(await rules.stored(scope, capabilities)).toEqual(capabilities);
+  }
 });
 
 test('the simulated provider is seeded in grade dev only', async () => {

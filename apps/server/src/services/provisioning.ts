@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { dashed, DEFAULT_ORG_ID } from '@everruns/contract';
 import type { Uuid } from '@everruns/contract';
 import { listOrganizationIds, provisionOrganization } from '@everruns/storage';
-import type { BuiltInHarness, Database, ProvisionInput } from '@everruns/storage';
+import type { BuiltInHarness, Database, ProvisionInput, SeedAgent } from '@everruns/storage';
 import type { Grade } from './model-resolution.ts';
+import type { AgentExample } from './seeds/agents.ts';
 import { BASE_HARNESS, BUILT_IN_HARNESSES, GENERIC_HARNESS } from './seeds/harnesses.ts';
 import { SEEDED_PROVIDERS, SIMULATED_PROVIDER } from './seeds/models.ts';
 import type { SeededProvider } from './seeds/models.ts';
@@ -28,14 +29,15 @@ export function seedId(orgId: Uuid, key: string): Uuid {
   return dashed(bytes.toString('hex'));
 }
 
-/** What one organization gets. Simulated models exist in grade dev only. */
-export function provisionPlan(orgId: Uuid, grade: Grade): ProvisionInput {
+/** What one organization gets: example agents only the default one. Simulated models exist in grade dev only. */
+export function provisionPlan(orgId: Uuid, grade: Grade, examples: readonly AgentExample[] = []): ProvisionInput {
   const providers: readonly SeededProvider[] = grade === 'dev' ? [...SEEDED_PROVIDERS, SIMULATED_PROVIDER] : SEEDED_PROVIDERS;
   return {
     orgId,
     baseHarness: BASE_HARNESS,
     defaultHarness: GENERIC_HARNESS,
     harnesses: BUILT_IN_HARNESSES.map((harness) => builtIn(orgId, harness)),
+    agents: orgId === DEFAULT_ORG_ID ? examples.map((example) => seedAgent(orgId, example)) : [],
     providers: providers.map(({ key, name, type }) => ({ id: seedId(orgId, `provider/${key}`), name, provider_type: type })),
     models: providers.flatMap(({ key, models }) =>
       models.map((model) => ({
@@ -62,9 +64,22 @@ function builtIn(orgId: Uuid, harness: (typeof BUILT_IN_HARNESSES)[number]): Bui
   };
 }
 
-/** Run at every start, before the first request. */
-export async function provisionAll(db: Database, grade: Grade): Promise<void> {
+function seedAgent(orgId: Uuid, example: AgentExample): SeedAgent {
+  return {
+    id: seedId(orgId, `agent/${example.name}`),
+    name: example.name,
+    display_name: example.displayName,
+    description: example.description,
+    system_prompt: example.systemPrompt,
+    capabilities: example.capabilities,
+    tags: example.tags,
+    mcp_servers: example.mcpServers ?? null,
+  };
+}
+
+/** Run at every start, before the first request. `examples` are the agents that an installation starts with. */
+export async function provisionAll(db: Database, grade: Grade, examples: readonly AgentExample[] = []): Promise<void> {
   for (const orgId of await listOrganizationIds(db)) {
-    await db.transaction((tx) => provisionOrganization(tx, provisionPlan(orgId, grade)));
+    await db.transaction((tx) => provisionOrganization(tx, provisionPlan(orgId, grade, examples)));
   }
 }

@@ -28,6 +28,18 @@ export interface SeedModel {
   capabilities: string[];
 }
 
+/** An agent that an installation starts with. From then on it is the organization's own. */
+export interface SeedAgent {
+  id: Uuid;
+  name: string;
+  display_name: string;
+  description: string;
+  system_prompt: string;
+  capabilities: CapabilityRef[];
+  tags: string[];
+  mcp_servers: Record<string, unknown> | null;
+}
+
 /** A renamed or demoted built-in row of an organization gives way: `name` is the identity. */
 const HARNESSES: Statement = {
   name: 'provision_harnesses',
@@ -75,11 +87,22 @@ const MODELS: Statement = {
     on conflict do nothing`,
 };
 
+/** Made once: one that was changed, renamed, archived or deleted stays as it is, because its row, if only a tombstone, keeps its id. */
+const AGENTS: Statement = {
+  name: 'provision_agents',
+  text: `insert into agents (id, org_id, name, display_name, description, system_prompt, capabilities, tags, mcp_servers)
+    select x.id, $1, x.name, x.display_name, x.description, x.system_prompt, x.capabilities, x.tags, x.mcp_servers
+    from jsonb_to_recordset($2) x(id uuid, name text, display_name text, description text, system_prompt text, capabilities jsonb, tags text[],
+      mcp_servers jsonb)
+    on conflict do nothing`,
+};
+
 export interface ProvisionInput {
   orgId: Uuid;
   harnesses: readonly BuiltInHarness[];
   baseHarness: string;
   defaultHarness: string;
+  agents: readonly SeedAgent[];
   providers: readonly SeedProvider[];
   models: readonly SeedModel[];
 }
@@ -90,6 +113,7 @@ export async function provisionOrganization(tx: Queryable, input: ProvisionInput
   await tx.run(HARNESSES, [input.orgId, harnesses]);
   await tx.run(PARENTS, [input.orgId, harnesses]);
   await tx.run(DEFAULTS, [input.orgId, input.baseHarness, input.defaultHarness]);
+  await tx.run(AGENTS, [input.orgId, JSON.stringify(input.agents)]);
   await tx.run(PROVIDERS, [input.orgId, JSON.stringify(input.providers)]);
   await tx.run(MODELS, [input.orgId, JSON.stringify(input.models)]);
 }

@@ -2,6 +2,7 @@ import {
   Agent,
   configurationAliases,
   CreateAgent,
+  Example,
   pageLinks,
   PageQuery,
   paginated,
@@ -13,6 +14,7 @@ import {
   ResourceStats,
   SearchQuery,
   searchTokens,
+  Slug,
   UpdateAgent,
 } from '@everruns/contract';
 import { z } from 'zod';
@@ -123,6 +125,14 @@ function agentExtras(app: Api, { agents, previews }: Omit<AgentRoutesDeps, 'urlO
       return { available: await agents.nameAvailable(request.scope, name, exclude_id ?? null) };
     },
   );
+  app.get('/v1/agent-examples', { schema: { tags, operationId: 'listAgentExamples', response: { 200: z.array(Example) } } }, async () =>
+    agents.examples(),
+  );
+  app.post(
+    '/v1/agent-examples/:name/use',
+    { schema: { tags, operationId: 'useAgentExample', params: z.object({ name: Slug }), response: { 201: Agent } } },
+    async (request, reply) => reply.code(201).send(await agents.importExample(request.scope, request.params.name)),
+  );
   app.get('/v1/agents/config', { schema: { tags, operationId: 'getAgentPolicies', response: { 200: PolicyMap } } }, async () =>
     policiesOf('agent'),
   );
@@ -165,9 +175,8 @@ function agentDocuments(app: Api, agents: AgentService): void {
         },
       },
       async (request, reply) => {
-        if (request.query['from-example'] !== undefined) {
-          throw new PlatformError('not_in_this_version', 'Example agents are not in this version.');
-        }
+        const example = request.query['from-example'];
+        if (example !== undefined) return reply.code(201).send(await agents.importExample(request.scope, example));
         const body = validBody(CreateAgent, configurationAliases(documentOf(request.body)));
         const { agent, created } = await agents.apply(request.scope, body);
         return reply.code(created ? 201 : 200).send(agent);

@@ -1,6 +1,7 @@
 import {
   configurationAliases,
   CreateHarness,
+  Example,
   Harness,
   listOf,
   PolicyMap,
@@ -9,6 +10,7 @@ import {
   ResourceStats,
   SearchQuery,
   searchTokens,
+  Slug,
   UpdateHarness,
 } from '@everruns/contract';
 import { z } from 'zod';
@@ -99,6 +101,14 @@ export function harnessRoutes(app: Api, { harnesses, previews }: HarnessRoutesDe
       const { name, exclude_id } = request.query;
       return { available: await harnesses.nameAvailable(request.scope, name, exclude_id ?? null) };
     },
+  );
+  app.get('/v1/harness-examples', { schema: { tags, operationId: 'listHarnessExamples', response: { 200: z.array(Example) } } }, async () =>
+    harnesses.examples(),
+  );
+  app.post(
+    '/v1/harnesses/import',
+    { schema: { tags, operationId: 'importHarness', querystring: z.object({ 'from-example': Slug }), response: { 201: Harness } } },
+    async (request, reply) => reply.code(201).send(await harnesses.importExample(request.scope, request.query['from-example'])),
   );
   app.get('/v1/harnesses/config', { schema: { tags, operationId: 'getHarnessPolicies', response: { 200: PolicyMap } } }, async () =>
     policiesOf('harness'),

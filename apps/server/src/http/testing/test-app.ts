@@ -1,11 +1,15 @@
 import { createCapabilityRegistry } from '@everruns/agent';
+import type { Capability } from '@everruns/agent';
 import { builtInCapabilities } from '@everruns/capabilities';
+import { withAnnounced } from '@everruns/capabilities/announced';
 import { createIdSource } from '@everruns/contract';
 import { createVault, parseKek } from '@everruns/storage';
 import type { Database, Keyring } from '@everruns/storage';
 import type { CommitFeed } from '../../stream/port.ts';
 import type { FallbackKeys, Grade } from '../../services/model-resolution.ts';
+import { offeredExamples } from '../../services/examples.ts';
 import { provisionAll } from '../../services/provisioning.ts';
+import type { AgentExample } from '../../services/seeds/agents.ts';
 import type { TurnWaiter } from '../../services/messages.ts';
 import { engineFixture } from '../../turns/testing/fixture.ts';
 import type { EngineFixture } from '../../turns/testing/fixture.ts';
@@ -63,6 +67,10 @@ export interface TestAppOptions {
   waiter?: TurnWaiter;
   authenticate?: Authenticate;
   feed?: Pick<CommitFeed, 'committed'>;
+  /** Instead of the product's own. */
+  capabilities?: readonly Capability[];
+  /** Agents that are there from the start; default none. */
+  examples?: readonly AgentExample[];
 }
 
 /** The real application on a socket, with a real engine and a real database; every response is checked against its schema. */
@@ -70,7 +78,8 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
   const fixture = await engineFixture();
   const { db, engine } = fixture;
   const grade = options.grade ?? 'dev';
-  await provisionAll(db, grade);
+  const registry = createCapabilityRegistry(withAnnounced(options.capabilities ?? builtInCapabilities));
+  await provisionAll(db, grade, offeredExamples(options.examples ?? [], { registry, grade }));
   const apiPrefix = options.apiPrefix ?? '/api';
   let url = '';
   const app = await createApp({
@@ -85,7 +94,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     db,
     ids: createIdSource(),
     vault: createVault({ db, keyring: options.keyring ?? TEST_KEYRING }),
-    capabilities: createCapabilityRegistry(builtInCapabilities),
+    capabilities: registry,
     turns: engine.turns,
     waiter: options.waiter ?? neverEnding,
     feed: options.feed ?? { committed: () => undefined },

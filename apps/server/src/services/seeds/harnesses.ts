@@ -16,7 +16,10 @@ export interface BuiltInDefinition {
 const NEUTRAL_PROMPT =
   'You are a helpful assistant. Work on what the user asks for, and say plainly what you did and what you could not do.';
 
-/** Parents before children. `generic` says nothing that `base` does not say already, so its own prompt is empty. */
+/**
+ * Parents before children. `generic` names all that a general agent works with; what this version does not have yet contributes nothing. It
+ * says nothing that `base` does not say already, so its own prompt is empty.
+ */
 export const BUILT_IN_HARNESSES: readonly BuiltInDefinition[] = [
   {
     name: BASE_HARNESS,
@@ -33,7 +36,33 @@ export const BUILT_IN_HARNESSES: readonly BuiltInDefinition[] = [
     description: 'The general-purpose harness that new sessions run on unless another one is chosen.',
     systemPrompt: '',
     parent: BASE_HARNESS,
-    capabilities: [{ ref: 'current_time' }, { ref: 'stateless_todo_list' }],
+    capabilities: [
+      { ref: 'human_intent' },
+      { ref: 'session_file_system' },
+      { ref: 'bashkit_shell' },
+      { ref: 'web_fetch' },
+      { ref: 'session_storage' },
+      { ref: 'session' },
+      { ref: 'session_schedule' },
+      { ref: 'btw' },
+      { ref: 'agent_instructions' },
+      { ref: 'skills' },
+      { ref: 'infinity_context' },
+      { ref: 'auto_tool_search' },
+      { ref: 'budgeting' },
+      { ref: 'self_budget' },
+      { ref: 'loop_detection' },
+      { ref: 'parallel_tool_calls', config: { mode: 'prefer' } },
+      { ref: 'error_disclosure', config: { mode: 'detailed' } },
+      { ref: 'message_metadata' },
+      { ref: 'compaction', config: { strategy: 'auto', proactive: true, budget_percent: 0.85 } },
+      { ref: 'tool_output_persistence' },
+      { ref: 'tool_output_distillation' },
+      { ref: 'citation_retrieval' },
+      { ref: 'citation_verification' },
+      { ref: 'soft_approval' },
+      { ref: 'ask_user' },
+    ],
     tags: ['built-in'],
   },
 ];

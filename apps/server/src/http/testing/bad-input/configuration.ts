@@ -76,6 +76,61 @@ export const BAD_CONFIGURATION: readonly BadInput[] = [
     field: 'capabilities.0.config',
   },
   {
+    name: 'a tool named like one of a capability',
+    call: [
+      'POST',
+      '/v1/agents',
+      {
+        name: 'x',
+        system_prompt: 'x',
+        capabilities: [{ ref: 'current_time' }],
+        tools: [{ name: 'get_current_time', description: 'd', parameters: {} }],
+      },
+    ],
+    status: 400,
+    code: 'duplicate_tool',
+    field: 'tools',
+  },
+  {
+    name: 'a tool of a session named like one of a capability',
+    call: [
+      'POST',
+      '/v1/sessions',
+      { capabilities: [{ ref: 'current_time' }], tools: [{ name: 'get_current_time', description: 'd', parameters: {} }] },
+    ],
+    status: 400,
+    code: 'duplicate_tool',
+    field: 'tools',
+  },
+  {
+    name: 'an unknown capability of a session',
+    call: ['POST', '/v1/sessions', { capabilities: [{ ref: 'mcp:00000000-0000-0000-0000-000000000000' }] }],
+    status: 400,
+    code: 'unknown_capability',
+    field: 'capabilities.0.ref',
+  },
+  {
+    name: 'a preview on an unknown harness',
+    call: ['POST', '/v1/agents/preview', { harness_name: 'nobody' }],
+    status: 404,
+    code: 'not_found',
+    field: 'harness_name',
+  },
+  {
+    name: 'an unknown example harness',
+    call: ['POST', '/v1/harnesses/import?from-example=nobody'],
+    status: 404,
+    code: 'not_found',
+    field: 'from-example',
+  },
+  {
+    name: 'an unnamed example harness',
+    call: ['POST', '/v1/harnesses/import'],
+    status: 400,
+    code: 'invalid_request',
+    field: 'from-example',
+  },
+  {
     name: 'a tool of the platform',
     call: [
       'POST',
@@ -200,7 +255,13 @@ export const BAD_CONFIGURATION: readonly BadInput[] = [
     code: 'invalid_request',
     field: 'body',
   },
-  { name: 'an example agent', call: ['POST', '/v1/agents/import?from-example=x'], status: 404, code: 'not_in_this_version' },
+  {
+    name: 'an unknown example agent',
+    call: ['POST', '/v1/agents/import?from-example=x'],
+    status: 404,
+    code: 'not_found',
+    field: 'from-example',
+  },
   { name: 'a name check without name', call: ['GET', '/v1/agents/check-name'], status: 400, code: 'invalid_request', field: 'name' },
   // Harnesses
   { name: 'a built-in harness changed', call: ['PATCH', '/v1/harnesses/generic', { description: 'x' }], status: 400, code: 'built_in' },
