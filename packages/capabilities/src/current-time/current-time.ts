@@ -1,4 +1,5 @@
 import { toolError, toolSuccess, type Capability, type ToolResult, type ToolSpec } from '@everruns/agent/capability';
+import type { StoredMessage } from '@everruns/contract';
 import { formatTime, isTimeZone, TIME_FORMATS, type TimeFormat } from './format-time.ts';
 
 const getCurrentTime: ToolSpec = {
@@ -27,7 +28,7 @@ export const currentTime: Capability = {
   info: {
     id: 'current_time',
     name: 'Current Time',
-    description: 'Lets the agent look up the current date and time in any time zone.',
+    description: 'Tells the agent the time of each message, and lets it look up the current time in any time zone.',
     status: 'available',
     category: 'Core',
     icon: 'clock',
@@ -36,8 +37,19 @@ export const currentTime: Capability = {
     features: [],
     dependencies: [],
   },
-  resolve: () => ({ tools: [{ definition: getCurrentTime, execute: (args, ctx) => currentTimeResult(args, ctx.now()) }] }),
+  resolve: () => ({
+    tools: [{ definition: getCurrentTime, execute: (args, ctx) => currentTimeResult(args, ctx.now()) }],
+    facts: [{ key: 'current_time', valueAt: timeOfMessage }],
+  }),
 };
+
+/** In the time zone that the message names, else UTC. */
+function timeOfMessage(at: Date, { metadata }: StoredMessage): string {
+  const named = metadata?.timezone;
+  const timezone = typeof named === 'string' && isTimeZone(named) ? named : 'UTC';
+  const { datetime } = formatTime(at, timezone, 'iso8601') as { datetime: string };
+  return timezone === 'UTC' ? datetime : `${datetime} (${timezone})`;
+}
 
 function currentTimeResult(args: { timezone?: unknown; format?: unknown }, now: Date): ToolResult {
   const timezone = typeof args.timezone === 'string' && args.timezone.trim() !== '' ? args.timezone.trim() : 'UTC';

@@ -8,8 +8,9 @@ export function textOf(message: ModelMessage | undefined): string {
   return message.content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n');
 }
 
+/** The last message that a person wrote; what the platform tells in between is passed over. */
 export function lastUserIndex(request: ModelRequest): number {
-  return request.messages.findLastIndex((message) => message.role === 'user');
+  return request.messages.findLastIndex((message) => message.role === 'user' && !/^<(facts|system-notice)>\n/.test(textOf(message)));
 }
 
 export function lastUserText(request: ModelRequest): string {

@@ -1,0 +1,144 @@
+import { createRequire } from 'node:module';
+import type { JsonObject } from '@everruns/agent/capability';
+import type { Json } from '@everruns/agent/model';
+import type { RE2JS } from 're2js';
+
+export const STAGES = ['output', 'tool_use', 'tool_output'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** Something that is looked for at one place of the loop. */
+export interface Check {
+  id: string;
+  stage: Stage;
+  type: 'regex' | 'blocklist' | 'tool_pattern';
+  onFail: 'block' | 'log';
+  replacement?: string;
+  /** Is it in this text? Tool patterns look at the tool's name. Time is linear in the text. */
+  matches(text: string, toolName?: string): boolean;
+}
+
+const MAX_CHECKS = 50;
+const MAX_ENTRIES = 100;
+const MAX_ENTRY_CHARS = 1_000;
+/** Compiled patterns of all checks together. */
+const MAX_PATTERNS = 100;
+
+/** Which key holds what a type looks for. */
+const ENTRIES_OF = { regex: 'patterns', blocklist: 'terms', tool_pattern: 'tools' } as const;
+
+const require = createRequire(import.meta.url);
+/** Loaded when the first pattern is compiled: most agents have none. */
+const engine = (): typeof RE2JS => (require('re2js') as { RE2JS: typeof RE2JS }).RE2JS;
+
+/** What is wrong with a list of checks, in words, or null. */
+export function checksRefusal(checks: Json | undefined): string | null {
+  if (checks === undefined) return null;
+  if (!Array.isArray(checks) || checks.length > MAX_CHECKS) return `"checks" must be a list of at most ${MAX_CHECKS}.`;
+  let patterns = 0;
+  for (const [index, check] of checks.entries()) {
+    const problem = isObject(check) ? checkRefusal(check) : 'must be an object';
+    if (problem !== null) return `"checks[${index}]" ${problem}.`;
+    if ((check as JsonObject).type === 'regex') patterns += entriesOf(check as JsonObject, 'regex').length;
+  }
+  return patterns > MAX_PATTERNS ? `"checks" must have at most ${MAX_PATTERNS} patterns together.` : null;
+}
+
+function checkRefusal(check: JsonObject): string | null {
+  const { type, stage } = check;
+  if (type === 'llm_judge' || type === 'moderation' || type === 'mcp')
+    return `is of type "${type}", which needs another model and is not available here`;
+  if (type !== 'regex' && type !== 'blocklist' && type !== 'tool_pattern') return 'must have the type regex, blocklist or tool_pattern';
+  if (!STAGES.includes(stage as Stage)) return `must have the stage ${STAGES.join(', ')}`;
+  if (type === 'tool_pattern' && stage !== 'tool_use') return 'is a tool_pattern, which is for the stage tool_use only';
+  const key = ENTRIES_OF[type];
+  const entries = check[key];
+  if (!Array.isArray(entries) || entries.length === 0 || entries.length > MAX_ENTRIES) return `must have 1 to ${MAX_ENTRIES} ${key}`;
+  const unusable = entries.findIndex((entry) => typeof entry !== 'string' || entry.trim() === '' || entry.length > MAX_ENTRY_CHARS);
+  if (unusable !== -1) return `has ${key} of which number ${unusable + 1} is not a text of 1 to ${MAX_ENTRY_CHARS} characters`;
+  if (type === 'blocklist' && entries.some((entry) => normalised(entry as string) === '')) return 'has terms without a letter or digit';
+  return type === 'regex' ? patternsRefusal(entries as string[]) : null;
+}
+
+function patternsRefusal(patterns: readonly string[]): string | null {
+  for (const pattern of patterns) {
+    try {
+      engine().compile(pattern);
+    } catch (error) {
+      return `has the pattern ${JSON.stringify(pattern)}, which cannot be used: ${(error as Error).message} (no look-around or back-references)`;
+    }
+  }
+  return null;
+}
+
+/** The checks of a configuration that was accepted. Throws for one that was not. */
+export function compileChecks(checks: Json | undefined): Check[] {
+  const refusal = checksRefusal(checks);
+  if (refusal !== null) throw new Error(refusal);
+  return ((checks ?? []) as JsonObject[]).map((check, index) => {
+    const type = check.type as Check['type'];
+    return {
+      id: typeof check.id === 'string' && check.id !== '' ? check.id : `check_${index + 1}`,
+      stage: check.stage as Stage,
+      type,
+      onFail: check.on_fail === 'log' ? 'log' : 'block',
+      ...(typeof check.replacement === 'string' && { replacement: check.replacement }),
+      matches: matcherOf(type, entriesOf(check, type)),
+    };
+  });
+}
+
+function entriesOf(check: JsonObject, type: Check['type']): string[] {
+  const entries = check[ENTRIES_OF[type]];
+  return Array.isArray(entries) ? entries.filter((entry) => typeof entry === 'string') : [];
+}
+
+function matcherOf(type: Check['type'], entries: readonly string[]): Check['matches'] {
+  switch (type) {
+    case 'regex': {
+      const patterns = entries.map((pattern) => engine().compile(pattern));
+      return (text) => patterns.some((pattern) => pattern.matcher(text).find());
+    }
+    case 'blocklist': {
+      const terms = entries.map((term) => ` ${normalised(term)} `);
+      return (text) => {
+        const searched = ` ${normalised(text)} `;
+        return terms.some((term) => searched.includes(term));
+      };
+    }
+    case 'tool_pattern': {
+      const globs = entries.map(globOf);
+      return (_, toolName = '') => globs.some((isMatch) => isMatch(toolName));
+    }
+  }
+}
+
+/** Letters and digits in lower case, with one blank between words: so terms are found whatever stands between them. */
+export function normalised(text: string): string {
+  return (
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+/gu) ?? []
+  ).join(' ');
+}
+
+/** `*` stands for anything. Linear: each part is looked for behind the one before. */
+function globOf(glob: string): (name: string) => boolean {
+  const [first = '', ...rest] = glob.split('*');
+  const last = rest.pop();
+  return (name) => {
+    if (last === undefined) return name === first;
+    if (!name.startsWith(first) || name.length < first.length + last.length || !name.endsWith(last)) return false;
+    let at = first.length;
+    for (const part of rest) {
+      const found = name.indexOf(part, at);
+      if (found === -1 || found + part.length > name.length - last.length) return false;
+      at = found + part.length;
+    }
+    return true;
+  };
+}
+
+function isObject(value: Json): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
