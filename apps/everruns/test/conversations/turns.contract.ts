@@ -26,6 +26,14 @@ function withThought(wire: Wire, lines: { text: string; calls: string[] }, think
   return [`thought: ${wire.signs ? STATE : thinking}`, lines.text, ...lines.calls];
 }
 
+/** 1,000 tokens in, of them 800 from the cache (with Anthropic 50 into it), and 20 out; nobody knows what a server of one's own costs. */
+const CACHED_CALL_USD: Readonly<Record<string, number>> = {
+  'gpt-5.4-mini': 0.0003,
+  'gpt-4.1-mini': 0.000192,
+  'claude-sonnet-4-6': 0.0011775,
+  'gemini-3.5-flash': 0.0006,
+};
+
 describe.each(WIRES)('$name', (wire) => {
   let setting: Setting;
   beforeAll(async () => {
@@ -210,7 +218,7 @@ describe.each(WIRES)('$name', (wire) => {
     await chat.close();
   });
 
-  it('counts cached tokens', async () => {
+  it('counts cached tokens, each at its own price', async () => {
     const { simulator } = setting;
     simulator.reset();
     const chat = await setting.converse();
@@ -222,9 +230,11 @@ describe.each(WIRES)('$name', (wire) => {
       output_tokens: 20,
       cache_read_tokens: 800,
       ...(wire.protocol === 'anthropic' ? { cache_creation_tokens: 50 } : {}),
+      ...(CACHED_CALL_USD[wire.model] === undefined ? {} : { estimated_cost_usd: CACHED_CALL_USD[wire.model] }),
     };
     expect(payload(turn, 'reason.completed')['usage']).toEqual(usage);
     expect(payload(turn, 'turn.completed')['usage']).toEqual(usage);
+    expect(payload(turn, 'session.idled')['usage']).toMatchObject(usage);
     expect(await chat.session()).toMatchObject({ usage });
     await chat.close();
   });

@@ -15,7 +15,8 @@ import type { WrittenRow } from './written.ts';
 const complete = (shape: PlanShape): Statement => ({
   name: shape === 'whole' ? 'complete_step' : 'complete_plain_step',
   text: `with h as materialized (
-   select session_id, org_id, last_seq, last_input_seq, last_ts, turn_id, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens
+   select session_id, org_id, last_seq, last_input_seq, last_ts, turn_id, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens,
+     cost_usd
    from session_heads where session_id = $1 for update),
  l as materialized (
    select l.task_id, l.token, l.workflow_id, l.call_id, l.instance_id, l.worker_id, l.boot_id, l.attachment

@@ -34,7 +34,7 @@ const READ_WORKFLOW: Statement = {
 const APPLY: Statement = {
   name: 'apply_plan',
   text: `with h as materialized (
-   select session_id, org_id, last_seq, last_input_seq, last_ts, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens
+   select session_id, org_id, last_seq, last_input_seq, last_ts, input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens, cost_usd
    from session_heads where session_id = $1),
  ok as materialized (
    select h.session_id, h.org_id, h.last_seq, h.last_input_seq, greatest(engine_now(), h.last_ts) as ts, w.id as workflow_id, w.revision, w.open_calls,

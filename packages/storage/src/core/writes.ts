@@ -59,7 +59,9 @@ export function writes(shape: PlanShape): string {
          'input_tokens', h.input_tokens + (ok.plan#>>'{usage,input_tokens}')::bigint,
          'output_tokens', h.output_tokens + (ok.plan#>>'{usage,output_tokens}')::bigint,
          'cache_read_tokens', h.cache_read_tokens + (ok.plan#>>'{usage,cache_read_tokens}')::bigint,
-         'cache_creation_tokens', h.cache_creation_tokens + (ok.plan#>>'{usage,cache_creation_tokens}')::bigint))
+         'cache_creation_tokens', h.cache_creation_tokens + (ok.plan#>>'{usage,cache_creation_tokens}')::bigint)
+         || case when h.cost_usd + (ok.plan#>>'{usage,estimated_cost_usd}')::double precision > 0 then jsonb_build_object(
+           'estimated_cost_usd', h.cost_usd + (ok.plan#>>'{usage,estimated_cost_usd}')::double precision) else '{}' end)
 ${whole ? COUNTS : ''}       else e.data end as data
    from ok join h on h.session_id = ok.session_id,
      lateral jsonb_to_recordset(ok.plan->'events') as e(n int, type text, context jsonb, data jsonb, replay jsonb, tags jsonb)),
