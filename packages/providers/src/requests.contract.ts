@@ -85,6 +85,8 @@ describe('requests on the wire', () => {
     ['anthropic', { tools: [tool], parallelToolCalls: false }, { tool_choice: { type: 'auto', disable_parallel_tool_use: true } }],
     ['openai', { metadata }, { metadata, prompt_cache_key: 'session_1' }],
     ['anthropic', { metadata }, { metadata: { user_id: 'session_1' } }],
+    // Prompt caching: other wires keep what they can without being asked.
+    ['google', { promptCache: { strategy: 'auto', geminiCachedContent: 'cachedContents/abc' } }, { cachedContent: 'cachedContents/abc' }],
   ])('%s gets %j', async (provider, rest, expected) => expect(await send(provider, rest)).toMatchObject(expected));
 
   it.each(Object.keys(PROVIDERS))('%s gets nothing that was not asked for', async (provider) => {

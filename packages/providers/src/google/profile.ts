@@ -16,6 +16,7 @@ function googleOptions(request: ModelRequest): JSONObject {
   return {
     ...(asksForReasoning(request) ? { thinkingConfig: { includeThoughts: true } } : {}),
     ...serviceTierOptions(request.speed),
+    ...(request.promptCache?.geminiCachedContent === undefined ? {} : { cachedContent: request.promptCache.geminiCachedContent }),
   };
 }
 
