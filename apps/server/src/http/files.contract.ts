@@ -250,3 +250,65 @@ describe('workspaces', () => {
     expect((await app.call('POST', '/v1/workspaces', body)).json).toMatchObject({ status: 400, code: 'invalid_request', field });
   });
 });
+
+describe('starter files', () => {
+  const file = (path: string, content: string, more: object = {}) => ({ path, content, ...more });
+
+  it('of all tiers are there when the session is, a later tier in place of an earlier one', async () => {
+    const root = await app.call('POST', '/v1/harnesses', {
+      name: 'starter-root',
+      initial_files: [file('a.md', 'root'), file('/workspace/b.md', 'root'), file('docs/c.md', 'root', { is_readonly: true })],
+    });
+    await app.call('POST', '/v1/harnesses', {
+      name: 'starter-leaf',
+      parent_harness_id: root.json['id'],
+      initial_files: [file('/a.md', 'leaf')],
+    });
+    await app.call('POST', '/v1/agents', {
+      name: 'starter-agent',
+      system_prompt: 'p',
+      harness_name: 'starter-leaf',
+      initial_files: [file('b.md', 'agent'), file('x.bin', 'AP8=', { encoding: 'base64' })],
+    });
+    const initial_files = [file('b.md', 'session'), file('docs/d.md', 'session')];
+    const session = (await app.call('POST', '/v1/sessions', { agent_name: 'starter-agent', initial_files })).json;
+    const fs = `/v1/sessions/${textOf(session['id'])}/fs`;
+    expect(pathsOf((await app.call('GET', `${fs}?recursive=true`)).json)).toEqual([
+      '/a.md',
+      '/b.md',
+      '/docs',
+      '/docs/c.md',
+      '/docs/d.md',
+      '/x.bin',
+    ]);
+    const content = async (path: string) => (await app.call('GET', `${fs}/${path}`)).json['content'];
+    expect([await content('a.md'), await content('b.md'), await content('docs/c.md'), await content('x.bin')]).toEqual([
+      'leaf',
+      'session',
+      'root',
+      'AP8=',
+    ]);
+    expect((await app.call('PUT', `${fs}/docs/c.md`, { content: 'x' })).json).toMatchObject({ code: 'file_read_only' });
+    expect((await app.call('PUT', `${fs}/docs/d.md`, { content: 'x' })).status).toBe(200);
+  });
+
+  it('do not overwrite what a shared workspace has', async () => {
+    const workspace_id = textOf((await app.call('POST', '/v1/workspaces', { name: 'Taken' })).json['id']);
+    const begin = (content: string) => app.call('POST', '/v1/sessions', { workspace_id, initial_files: [file('a.md', content)] });
+    await begin('first');
+    const second = await begin('second');
+    expect((await app.call('GET', `/v1/sessions/${textOf(second.json['id'])}/fs/a.md`)).json).toMatchObject({ content: 'first' });
+  });
+
+  test.each([
+    ['that go up', [file('../a', 'x')], 'initial_files.0.path'],
+    ['with NUL in the path', [file('a\u0000', 'x')], 'initial_files.0.path'],
+    ['that are the workspace', [file('/workspace', 'x')], 'initial_files.0.path'],
+    ['whose base64 does not round-trip', [file('a', 'eB==', { encoding: 'base64' })], 'initial_files.0.content'],
+    ['of which one is a directory for the other', [file('a', 'x'), file('a/b', 'x')], 'initial_files'],
+  ])('%s are refused, and there is no session', async (_, initial_files, field) => {
+    const before = await app.rowCounts();
+    expect((await app.call('POST', '/v1/sessions', { initial_files })).json).toMatchObject({ status: 400, code: 'invalid_request', field });
+    expect(await app.rowCounts()).toEqual(before);
+  });
+});

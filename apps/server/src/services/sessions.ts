@@ -8,11 +8,12 @@ import {
   insertSession,
   listSessions,
   listTurns,
+  seedFiles,
   sessionExists,
   setPin,
   updateSession,
 } from '@everruns/storage';
-import type { Database, Page, Part, SessionFields, SessionParts } from '@everruns/storage';
+import type { Database, NewSession, Page, Part, Queryable, SeedFile, SessionFields, SessionParts } from '@everruns/storage';
 import type { CommitFeed } from '../stream/port.ts';
 import { checkTools } from './capabilities.ts';
 import type { CapabilityRules } from './capability-rules.ts';
@@ -22,6 +23,7 @@ import { presentSession } from './present/session.ts';
 import { presentTurn, presentTurnDetail } from './present/turn.ts';
 import { refuseBoth } from './references.ts';
 import type { CallerScope } from './scope.ts';
+import { starterFiles } from './starter-files.ts';
 
 export interface SessionServiceDeps {
   db: Database;
@@ -66,7 +68,11 @@ export function createSessionService(deps: SessionServiceDeps): SessionService {
       const id = deps.ids.next();
       const locale = request.locale == null ? {} : { locale: request.locale };
       await deps.rules.effective(scope, [...parts.layers, sessionLayer(fields, id)], { sessionId: toPublicId('session', id), ...locale });
-      const made = await insertSession(db, { id, orgId: scope.orgId, fields, limit: deps.limit, noise: deps.noise() });
+      const own = request.initial_files ?? [];
+      const files = await starterFiles(db, { orgId: scope.orgId, layers: parts.layers, own });
+      const session: NewSession = { id, orgId: scope.orgId, fields, limit: deps.limit, noise: deps.noise() };
+      const made =
+        files.length === 0 ? await insertSession(db, session) : await db.transaction((tx) => insertWithFiles(tx, session, files));
       if (made === 'limit') throw new PlatformError('resource_limit_reached', `An organization can have ${deps.limit} sessions.`);
       return get(scope, id);
     },
@@ -97,6 +103,12 @@ export function createSessionService(deps: SessionServiceDeps): SessionService {
       return presentTurnDetail(id, found);
     },
   };
+}
+
+async function insertWithFiles(tx: Queryable, session: NewSession, files: readonly SeedFile[]): Promise<'created' | 'limit'> {
+  const made = await insertSession(tx, session);
+  if (made === 'created') await seedFiles(tx, { orgId: session.orgId, workspaceId: session.fields.workspace_id }, files);
+  return made;
 }
 
 export function sessionNotFound(): PlatformError {

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { contentBytes } from '../files/content.ts';
+import { strictPath } from '../files/paths.ts';
 import { fromPublicId, ID_PREFIXES } from '../ids.ts';
 import type { IdKind, Uuid } from '../ids.ts';
 
@@ -53,13 +55,16 @@ export const InitialFile = z
     path: z
       .string()
       .min(1)
-      .max(1_024)
-      .refine((path) => !path.split('/').includes('..'), 'A path must not go up.'),
+      .superRefine((text, context) => {
+        const { path, problem } = strictPath(text);
+        if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+        else if (path === '/') context.addIssue({ code: 'custom', message: 'This is the workspace itself; name a file in it.' });
+      }),
     content: z.string(),
     encoding: z.enum(['text', 'base64']).default('text'),
     is_readonly: z.boolean().default(false),
   })
-  .refine((file) => file.encoding !== 'base64' || isBase64(file.content), {
+  .refine((file) => contentBytes(file.content, file.encoding) !== null, {
     path: ['content'],
     message: 'Expected base64 as in RFC 4648.',
   });

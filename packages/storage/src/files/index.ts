@@ -6,4 +6,5 @@ export * from './relocate.ts';
 export { grepFiles } from './grep.ts';
 export type { GrepFound, GrepMatch, GrepQuery } from './grep.ts';
 export * from './seed.ts';
+export * from './initial-files.ts';
 export * from './workspaces.ts';
