@@ -1,0 +1,85 @@
+import { toolError, toolSuccess, type Capability, type JsonObject, type ToolContext, type ToolResult } from '@everruns/agent/capability';
+import type { Json } from '@everruns/agent/model';
+import { outboundErrorOf } from '@everruns/outbound';
+import { crawl } from './crawl.ts';
+import { fetchPage, type FetchSettings } from './fetch-page.ts';
+import { prepareRequest } from './request.ts';
+import { DEFAULT_PAGES, webFetchSpec, type WebFetchArgs } from './spec.ts';
+
+const FIRST_BYTE_MS = 1_000;
+const MAX_FIRST_BYTE_MS = 30_000;
+
+/** Fetches pages and calls APIs in the public network, within what the session's network access list permits. */
+export const webFetch: Capability = {
+  info: {
+    id: 'web_fetch',
+    name: 'Web Fetch',
+    description: 'Lets the agent read web pages and call HTTP APIs. Only public addresses are reached.',
+    status: 'available',
+    category: 'Web',
+    icon: 'globe',
+    risk_level: 'high',
+    config_schema: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        first_byte_timeout_ms: {
+          type: 'integer',
+          minimum: 100,
+          maximum: MAX_FIRST_BYTE_MS,
+          default: FIRST_BYTE_MS,
+          description: 'Milliseconds that a page may take until its answer begins, for each redirect anew.',
+        },
+      },
+    },
+    tools: [webFetchSpec],
+    features: [],
+    dependencies: [],
+  },
+  checkConfig: ({ first_byte_timeout_ms: ms }) => {
+    if (ms === undefined || (Number.isInteger(ms) && Number(ms) >= 100 && Number(ms) <= MAX_FIRST_BYTE_MS)) return null;
+    return `first_byte_timeout_ms must be a whole number from 100 to ${MAX_FIRST_BYTE_MS}.`;
+  },
+  resolve: (config) => {
+    const firstByteMs = typeof config.first_byte_timeout_ms === 'number' ? config.first_byte_timeout_ms : FIRST_BYTE_MS;
+    return { tools: [{ definition: webFetchSpec, execute: (args, ctx) => run(args, ctx, firstByteMs) }] };
+  },
+};
+
+async function run(given: JsonObject, ctx: ToolContext, firstByteMs: number): Promise<ToolResult> {
+  const args = given as unknown as WebFetchArgs;
+  const request = prepareRequest(args, ctx.idempotency_key);
+  if ('problem' in request) return toolError(request.problem);
+  const settings: FetchSettings = { ...formatOf(args), signal: ctx.signal, firstByteMs, outbound: ctx.outbound };
+  const describe = (error: unknown, url: string) => describeFailure(error, url, ctx.signal);
+  try {
+    if (args.crawl !== true) return toolSuccess(asJson((await fetchPage(request, settings)).result));
+    const maxPages = args.max_pages ?? DEFAULT_PAGES;
+    return toolSuccess(asJson(await crawl(request, { ...settings, maxPages, describe, progress: (message) => ctx.progress(message) })));
+  } catch (error) {
+    return toolError(describe(error, request.url));
+  }
+}
+
+function formatOf(args: WebFetchArgs): Pick<FetchSettings, 'format' | 'focus'> {
+  const focus = args.content_focus ?? 'full';
+  if (args.as_text === true) return { format: 'text', focus };
+  const isMarkdown = args.as_markdown === true || args.content_focus !== undefined || args.crawl === true;
+  return { format: isMarkdown ? 'markdown' : 'raw', focus };
+}
+
+/** A name that does not exist and one that leads into a private network read the same: which names are known inside is nobody's business. */
+function describeFailure(error: unknown, url: string, signal: AbortSignal): string {
+  signal.throwIfAborted();
+  const ours = outboundErrorOf(error);
+  if (ours !== undefined) return ours.message;
+  if (!(error instanceof TypeError)) throw error;
+  const { host } = new URL(url);
+  const { code } = (error.cause ?? {}) as { code?: unknown };
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `"${host}" does not exist or is not in the public network.`;
+  return `"${host}" could not be reached${typeof code === 'string' ? ` (${code})` : ''}.`;
+}
+
+function asJson(value: object): Json {
+  return value as Json;
+}
