@@ -36,8 +36,37 @@ function effortOf({ protocol, body }: WireRequest): unknown {
   }
 }
 
+interface Asked {
+  sent: { service_tier?: string | undefined; verbosity?: string | undefined };
+  options: Record<string, unknown>;
+  /** Of 1,000 tokens in and 1,000 out at that speed; a price that nobody has told is none. */
+  costUsd: number | undefined;
+}
+
+/** What becomes of `priority` and `low` on each model. */
+const PRIORITY_AND_SHORT: Readonly<Record<string, Asked>> = {
+  'gpt-5.4-mini': {
+    sent: { service_tier: 'priority', verbosity: 'low' },
+    options: { speed: 'priority', verbosity: 'low' },
+    costUsd: 0.0105,
+  },
+  'gpt-4.1-mini': { sent: {}, options: { dropped: ['speed', 'verbosity'] }, costUsd: 0.002 },
+  'local-model': {
+    sent: { service_tier: 'priority', verbosity: 'low' },
+    options: { speed: 'priority', verbosity: 'low' },
+    costUsd: undefined,
+  },
+  'claude-sonnet-4-6': { sent: {}, options: { dropped: ['speed', 'verbosity'] }, costUsd: 0.018 },
+  'gemini-3.5-flash': { sent: { service_tier: 'priority' }, options: { speed: 'priority', dropped: ['verbosity'] }, costUsd: undefined },
+};
+
+function optionsOf(turn: Parameters<typeof payload>[0]): unknown {
+  const { request_options } = payload(turn, 'llm.generation')['metadata'] as { request_options?: { provider_options?: unknown } };
+  return request_options?.provider_options;
+}
+
 describe.each(WIRES)('$name', (wire) => {
-  it('is asked to think as hard as the message says', () =>
+  it('is asked to think as hard as the message says, if its model thinks', () =>
     withSetting(composition, wire, async (setting) => {
       const chat = await setting.converse();
       setting.simulator.script({ text: 'One.' }, { text: 'Two.' });
@@ -45,8 +74,29 @@ describe.each(WIRES)('$name', (wire) => {
       const turn = await chat.say('Think.', { controls: { reasoning: { effort: 'high' } } });
       expect(payload(turn, 'input.message')).toMatchObject({ message: { controls: { reasoning: { effort: 'high' } } } });
       const [plain, thinking] = setting.simulator.requests.map(effortOf);
-      expect(plain).not.toEqual(thinking);
-      expect(thinking).toBeDefined();
+      if (wire.thinks) {
+        expect(plain).not.toEqual(thinking);
+        expect(thinking).toBeDefined();
+      } else {
+        expect(thinking).toBeUndefined();
+        expect(optionsOf(turn)).toEqual({ dropped: ['reasoning.effort'] });
+      }
+      await chat.close();
+    }));
+
+  it('is asked for the speed and the length that the message says, as far as its model has them', () =>
+    withSetting(composition, wire, async (setting) => {
+      const chat = await setting.converse();
+      setting.simulator.script({ text: 'One.', usage: { inputTokens: 1_000, outputTokens: 1_000 } });
+      const turn = await chat.say('Quickly.', { controls: { speed: 'priority', verbosity: 'low' } });
+      const { sent, options, costUsd } = PRIORITY_AND_SHORT[wire.model] as Asked;
+      const body = setting.simulator.requests[0]?.body;
+      expect({
+        service_tier: body?.['service_tier'] ?? body?.['serviceTier'],
+        verbosity: body?.['verbosity'] ?? (body?.['text'] as Record<string, unknown> | undefined)?.['verbosity'],
+      }).toEqual(sent);
+      expect(optionsOf(turn)).toEqual(options);
+      expect((payload(turn, 'reason.completed')['usage'] as Record<string, unknown>)['estimated_cost_usd']).toBe(costUsd);
       await chat.close();
     }));
 

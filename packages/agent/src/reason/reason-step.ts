@@ -247,7 +247,7 @@ class ReasonStep {
         tools: this.agent?.tools.map(({ spec, capability }) =>
           present({ name: spec.name, description: spec.description, display_name: spec.display_name, capability_id: capability?.ref }),
         ),
-        request_options: this.agent && requestOptions(this.agent),
+        request_options: this.agent && requestOptions(this.agent, this.#task.input),
       }),
     };
   }

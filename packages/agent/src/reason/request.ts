@@ -41,10 +41,13 @@ function requestMetadata({ ids, layers, model }: ReasonInput, agent: RuntimeAgen
   };
 }
 
-/** What `llm.generation` says about what capabilities asked for. */
-export function requestOptions({ request }: RuntimeAgent): ReasonOutcome['request_options'] {
+/** What `llm.generation` says about what the message and the capabilities asked for, and what of it the model does not have. */
+export function requestOptions({ request }: RuntimeAgent, input: ReasonInput): ReasonOutcome['request_options'] {
   const { prompt_cache: cache, tool_search: search } = request;
+  const { reasoning, speed, verbosity } = input.controls;
+  const provider_options = present({ reasoning_effort: reasoning?.effort, speed, verbosity, dropped: input.dropped_controls });
   const options = present({
+    provider_options: Object.keys(provider_options).length === 0 ? undefined : provider_options,
     prompt_cache: cache && { enabled: true, strategy: cache.strategy },
     tool_search: search,
   });

@@ -98,7 +98,13 @@ test('usage adds up in the head and in session.idled, whatever parts of it a mod
   );
   expect(head).toEqual({ input_tokens: 111, output_tokens: 57, cache_read_tokens: 3, cache_creation_tokens: 4, cost_usd: 0.5 });
   const idled = (await readLog(db, sessionId)).findLast((event) => event.type === 'session.idled');
-  expect(idled?.data['usage']).toEqual({ input_tokens: 111, output_tokens: 57, cache_read_tokens: 3, cache_creation_tokens: 4 });
+  expect(idled?.data['usage']).toEqual({
+    input_tokens: 111,
+    output_tokens: 57,
+    cache_read_tokens: 3,
+    cache_creation_tokens: 4,
+    estimated_cost_usd: 0.5,
+  });
 });
 
 describe('R16: one clock, and time that never goes back within a session', () => {
