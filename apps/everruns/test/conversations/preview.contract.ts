@@ -86,6 +86,20 @@ it.each(WIRES.filter(({ protocol }) => protocol !== 'google'))('$name: a layered
   }),
 );
 
+it('a session on the general harness, before and after its first turn', () =>
+  withSetting(composition, WIRES[2] as (typeof WIRES)[number], async (setting) => {
+    const chat = await setting.converse({ harness_name: 'generic', capabilities: [], goal: 'Get there.' });
+    for (const turn of [0, 1]) {
+      const preview = await composition.api.expect<Preview>('GET', `/v1/sessions/${chat.id}/preview`);
+      setting.simulator.script({ text: 'Done.' });
+      await chat.say('Go.');
+      const sent = setting.simulator.requests[turn] as WireRequest;
+      expect(systemOf(sent)).toBe(preview.system_prompt);
+      expect(toolsOf(sent)).toEqual(preview.tools.map(plain));
+    }
+    await chat.close();
+  }));
+
 it('a session without any capability', () =>
   withSetting(composition, WIRES[0] as (typeof WIRES)[number], async (setting) => {
     const bare = await harness({ system_prompt: 'Bare.' });

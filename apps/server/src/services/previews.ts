@@ -1,6 +1,17 @@
+import { shownTools } from '@everruns/agent';
 import { PlatformError, toPublicId } from '@everruns/contract';
-import type { ConfigLayer, CreateSession, Finding, Preview, PreviewAgent, PreviewHarness, Provenance, Uuid } from '@everruns/contract';
-import { findModel, findSessionParts, loadTurnConfig, NO_PARTS } from '@everruns/storage';
+import type {
+  ConfigLayer,
+  CreateSession,
+  Finding,
+  Preview,
+  PreviewAgent,
+  PreviewHarness,
+  Provenance,
+  StoredMessage,
+  Uuid,
+} from '@everruns/contract';
+import { findModel, findSessionParts, loadTurnConfig, NO_PARTS, readPrompt } from '@everruns/storage';
 import type { AgentFields, Database, HarnessFields, ModelLevels } from '@everruns/storage';
 import { checkTools } from './capabilities.ts';
 import type { CapabilityRules } from './capability-rules.ts';
@@ -35,7 +46,7 @@ export function createPreviewService(deps: PreviewDeps): PreviewService {
     const model = about.model ?? (await modelOf(db, scope.orgId, about.levels ?? []));
     return {
       system_prompt: agent.systemPrompt,
-      tools: agent.tools.map(({ spec }) => ({ ...spec })),
+      tools: shownTools(agent, about.history).map(({ spec }) => ({ ...spec })),
       provenance: provenanceOf(layers, agent, model ?? undefined),
     };
   };
@@ -73,17 +84,20 @@ export function createPreviewService(deps: PreviewDeps): PreviewService {
     async storedSession(scope, id) {
       const config = await loadTurnConfig(db, { orgId: scope.orgId, sessionId: id });
       if (config === null) throw sessionNotFound();
+      const { messages: history } = await readPrompt(db, id);
       if (config.problem !== undefined) {
         throw new PlatformError('dependency_archived', 'The harness or agent of this session is archived or deleted.');
       }
       const locale = config.locale === undefined ? {} : { locale: config.locale };
       const model = chosenModel(resolveModel(config, deps.resolution));
-      return compose(scope, config.layers, { sessionId: toPublicId('session', id), model, ...locale });
+      return compose(scope, config.layers, { sessionId: toPublicId('session', id), history, model, ...locale });
     },
   };
 }
 
 interface About {
+  /** What was said so far: it may show tools that were held back. */
+  history?: readonly StoredMessage[];
   sessionId?: string;
   locale?: string;
   /** Where models are named, most specific first. */
