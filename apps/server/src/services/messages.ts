@@ -1,8 +1,8 @@
 import { fromPublicId, PlatformError } from '@everruns/contract';
 import type { CreateMessage, Message, MessagesQuery, SubmitToolResults, Uuid, WaitedMessage } from '@everruns/contract';
-import { readMessages } from '@everruns/storage';
+import { findChosenModel, readMessages } from '@everruns/storage';
 import type { Database } from '@everruns/storage';
-import type { PostMessage, TurnService } from '../turns/port.ts';
+import type { ModelChange, PostMessage, TurnService } from '../turns/port.ts';
 import { requireModel } from './references.ts';
 import type { CallerScope } from './scope.ts';
 import { sessionNotFound } from './sessions.ts';
@@ -60,8 +60,8 @@ export function createMessageService({ db, turns, waiter }: MessageServiceDeps):
   const post = async (scope: CallerScope, sessionId: Uuid, request: CreateMessage): Promise<Message> => {
     checkImages(request);
     checkParticipant(request);
-    await checkControls(db, scope, request);
-    return turns.postMessage(scope, postOf(sessionId, request));
+    const modelChange = await modelChangeOf(db, scope, { sessionId, request });
+    return turns.postMessage(scope, { ...postOf(sessionId, request), ...(modelChange && { modelChange }) });
   };
   return {
     list,
@@ -101,14 +101,24 @@ export function createMessageService({ db, turns, waiter }: MessageServiceDeps):
   };
 }
 
-/** The model that a message asks for must be there: a client that names another one has made a mistake. */
-async function checkControls(db: Database, scope: CallerScope, request: CreateMessage): Promise<void> {
+/**
+ * The model that a message asks for must be there: a client that names another one has made a mistake. Answers what it replaces, when
+ * that was chosen too; a post at the same moment may have chosen something else, and is then not named.
+ */
+async function modelChangeOf(
+  db: Database,
+  scope: CallerScope,
+  { sessionId, request }: { sessionId: Uuid; request: CreateMessage },
+): Promise<ModelChange | null> {
   const modelId = request.controls?.model_id;
-  if (modelId === undefined) return;
+  if (modelId === undefined) return null;
   const id = fromPublicId('model', modelId);
   const field = 'controls.model_id';
   if (id === null) throw new PlatformError('malformed_id', 'Expected model_ and 32 hex digits.', { field });
-  await requireModel(db, scope.orgId, id, field);
+  const [model, before] = await Promise.all([requireModel(db, scope.orgId, id, field), findChosenModel(db, scope.orgId, sessionId)]);
+  if (before === null || before.id === modelId) return null;
+  const previous = { previous_model_id: before.id, ...(before.name === null ? {} : { previous_model_name: before.name }) };
+  return { model_id: modelId, model_name: model.model_id, ...previous };
 }
 
 /** Images are uploaded elsewhere; none can be there before that exists. */

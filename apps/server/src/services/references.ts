@@ -1,7 +1,7 @@
 import { PlatformError, toPublicId } from '@everruns/contract';
 import type { Uuid } from '@everruns/contract';
 import { findHarness, findHarnessNamed, findModel, findModelNamed } from '@everruns/storage';
-import type { HarnessRow, Queryable } from '@everruns/storage';
+import type { HarnessRow, ModelRow, Queryable } from '@everruns/storage';
 
 /** Looks up what a request names. Every function answers for one organization: another one's rows are not there. */
 
@@ -28,8 +28,9 @@ export function refuseBoth(what: 'harness' | 'agent', reference: HarnessReferenc
   throw new PlatformError('conflicting_parameters', `Give either ${what}_id or ${what}_name, not both.`, { field: `${what}_name` });
 }
 
-export async function requireModel(db: Queryable, orgId: Uuid, id: Uuid, field: string): Promise<void> {
-  if ((await findModel(db, orgId, id)) !== null) return;
+export async function requireModel(db: Queryable, orgId: Uuid, id: Uuid, field: string): Promise<ModelRow> {
+  const row = await findModel(db, orgId, id);
+  if (row !== null) return row;
   throw new PlatformError('unknown_model', `There is no model ${toPublicId('model', id)}.`, { field });
 }
 

@@ -12,8 +12,18 @@ export interface PostMessage {
   metadata?: Record<string, unknown>;
   tags?: string[];
   externalActor?: ExternalActor;
+  /** The model that the message asks for is another one than was chosen before. */
+  modelChange?: ModelChange;
   /** Makes the post idempotent: the second one with the same id returns the stored message. */
   clientMessageId?: Uuid;
+}
+
+export interface ModelChange {
+  model_id: string;
+  model_name: string;
+  previous_model_id: string;
+  /** Absent when that model is gone. */
+  previous_model_name?: string;
 }
 
 export interface ToolResultInput {

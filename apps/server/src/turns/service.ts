@@ -40,7 +40,7 @@ async function postMessage(ctx: EngineContext, scope: Scope, post: PostMessage):
     case 'duplicate':
       return storedMessage(ctx, own);
     case 'waiting':
-      return abandonWait(ctx, own, { post, event: events[0] as EventDraft, scope });
+      return abandonWait(ctx, own, { post, events: events.slice(0, -2), scope });
     case 'started':
     case 'steered':
       return { ...said, sequence: result.events[0]?.sequence as number, delivery: result.verdict };
@@ -62,6 +62,7 @@ function openingEvents(post: PostMessage, at: { message: Message; turnId: Uuid; 
   const turn = toPublicId('turn', at.turnId);
   return [
     { type: 'input.message', context, data: { message }, ...(post.tags === undefined ? {} : { tags: post.tags }) },
+    ...(post.modelChange === undefined ? [] : [{ type: 'session.model.changed', context, data: { ...post.modelChange } } as const]),
     { type: 'turn.started', context, data: { turn_id: turn, input_message_id: message.id, input_content: preview } },
     { type: 'session.activated', context, data: { turn_id: turn, input_message_id: message.id } },
   ];
@@ -134,7 +135,8 @@ function answerOf(stored: StoredInput, own: OwnMessage, delivery: NonNullable<Me
 interface AbandonInput {
   scope: Scope;
   post: PostMessage;
-  event: EventDraft;
+  /** The message's own, without those that start a turn. */
+  events: EventDraft[];
 }
 
 /** The session waits for its client: the message ends the wait. Whoever gets the head first wins; the other one is told. */
@@ -142,7 +144,7 @@ async function abandonWait(ctx: EngineContext, own: OwnMessage, input: AbandonIn
   const { sessionId } = own.at;
   const answer = await repeat(
     ctx,
-    () => underHead(ctx.db, own.at, (held) => abandonUnderHead(ctx, held, { own, event: input.event })),
+    () => underHead(ctx.db, own.at, (held) => abandonUnderHead(ctx, held, { own, events: input.events })),
     sessionId,
   );
   if (answer === null) throw notFound();
@@ -168,17 +170,17 @@ type Abandoned =
   | { kind: 'stored'; stored: StoredInput }
   | { kind: 'resumed'; applied: Applied };
 
-async function abandonUnderHead(ctx: EngineContext, held: HeldHead, input: { own: OwnMessage; event: EventDraft }): Promise<Abandoned> {
-  const { own, event } = input;
+async function abandonUnderHead(ctx: EngineContext, held: HeldHead, input: { own: OwnMessage; events: EventDraft[] }): Promise<Abandoned> {
+  const { own, events } = input;
   const stored = await findMessageByKey(held.tx, own.at);
   if (stored !== null) return { kind: 'stored', stored };
   const workflow = await waitingWorkflow(ctx, held);
   if (workflow === null) return { kind: 'moved_on' };
   const state = workflow.state as TurnState;
   const turn = toPublicId('turn', state.turn_id);
-  const context = { ...event.context, turn_id: turn, trace_id: turn };
+  const context = { ...events[0]?.context, turn_id: turn, trace_id: turn };
   const activated: EventDraft = { type: 'session.activated', context, data: { turn_id: turn, input_message_id: own.message.id } };
-  const plan = decideAbandon(state, openClientCalls(workflow), [{ ...event, context }, activated], decideContext(ctx));
+  const plan = decideAbandon(state, openClientCalls(workflow), [...events.map((event) => ({ ...event, context })), activated], decideContext(ctx));
   return { kind: 'resumed', applied: await held.apply(workflow.id, plan, { messageKey: own.at.key }) };
 }
 

@@ -76,7 +76,7 @@ const ACCEPT = { plain: accept(false), seated: accept(true) };
 const FIND_BY_KEY: Statement = {
   name: 'message_by_key',
   text: `select e.data, e.seq, exists (
-      select 1 from events t where t.session_id = e.session_id and t.seq = e.seq + 1 and t.type = 'turn.started'
+      select 1 from events t where t.session_id = e.session_id and t.seq between e.seq + 1 and e.seq + 2 and t.type = 'turn.started'
         and t.data->>'input_message_id' = e.data#>>'{message,id}') as started
     from message_keys k join session_heads h on h.session_id = k.session_id and h.org_id = $2
     join events e on e.session_id = k.session_id and e.seq = k.seq where k.session_id = $1 and k.key = $3`,
@@ -88,7 +88,7 @@ export interface AcceptCommand {
   /** What the message is known by when it comes again: the client's key, or the message's own id. */
   key: Uuid;
   turnId: Uuid;
-  /** \`input.message\` first; the others are written only when a turn starts. */
+  /** \`input.message\` first, then what else the message changes; the others are written only when a turn starts. */
   events: EventDraft[];
   state: unknown;
   history: HistoryEvent[];
@@ -123,7 +123,11 @@ interface AcceptRow extends WrittenRow {
 
 export async function acceptMessage(db: Queryable, command: AcceptCommand): Promise<AcceptResult> {
   const { task, seat } = command;
-  const events = command.events.map((event, index) => ({ n: index + 1, of: index === 0 ? 'message' : 'turn', ...event }));
+  const events = command.events.map((event, index) => ({
+    n: index + 1,
+    of: index === 0 || event.type === 'session.model.changed' ? 'message' : 'turn',
+    ...event,
+  }));
   const { start, context } = task.payload;
   const started = { n: events.length + 1, of: 'task', type: start.type, context, data: { ...start.data, attempt: 1 } };
   const values = [

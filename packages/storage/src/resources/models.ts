@@ -63,6 +63,17 @@ const FIND_NAMED: Statement = {
   name: 'model_find_named',
   text: `${JOINED} where ${LIVE} and m.model_id = $2 order by (p.status = 'active') desc, m.enabled desc, p.created_at, m.id limit 1`,
 };
+/** The explicit choice of a session so far: that of its latest message, else its own. A model that is gone has no name any more. */
+const CHOSEN: Statement = {
+  name: 'model_chosen',
+  text: `select coalesce(e.asked, public_id('model', s.model_id)) as id, m.model_id as name
+    from sessions s join session_heads h on h.session_id = s.id
+      left join lateral (select x.data#>>'{message,controls,model_id}' as asked from events x
+        where x.session_id = h.session_id and x.seq = h.last_input_seq) e on true
+      left join models m on m.org_id = s.org_id and m.deleted_at is null
+        and m.id = case when e.asked is null then s.model_id else replace(e.asked, 'model_', '')::uuid end
+    where s.org_id = $1 and s.id = $2 and s.deleted_at is null`,
+};
 const INSERT: Statement = {
   name: 'model_insert',
   text: `with m as (
@@ -98,6 +109,12 @@ export async function findModel(db: Queryable, orgId: Uuid, id: Uuid): Promise<M
 /** By its name at the provider; of several providers the oldest active one. */
 export async function findModelNamed(db: Queryable, orgId: Uuid, name: string): Promise<ModelRow | null> {
   return (await db.run<ModelRow>(FIND_NAMED, [orgId, name]))[0] ?? null;
+}
+
+/** Public id and, while it is there, the name of the model that a session's people have chosen; null when they have not. */
+export async function findChosenModel(db: Queryable, orgId: Uuid, sessionId: Uuid): Promise<{ id: string; name: string | null } | null> {
+  const [row] = await db.run<{ id: string | null; name: string | null }>(CHOSEN, [orgId, sessionId]);
+  return row?.id == null ? null : { id: row.id, name: row.name };
 }
 
 export interface NewModel {
