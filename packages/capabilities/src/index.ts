@@ -1,9 +1,17 @@
 import type { Capability } from '@everruns/agent/capability';
 import { currentTime } from './current-time/current-time.ts';
+import { loopCapabilities } from './loop-capabilities.ts';
 import { session } from './session/session.ts';
 import { sessionStorage } from './session-storage/session-storage.ts';
 import { statelessTodoList } from './stateless-todo-list/stateless-todo-list.ts';
 import { webFetch } from './web-fetch/web-fetch.ts';
 
 /** Every capability that comes with the product. */
-export const builtInCapabilities: readonly Capability[] = [currentTime, session, sessionStorage, statelessTodoList, webFetch];
+export const builtInCapabilities: readonly Capability[] = [
+  currentTime,
+  ...loopCapabilities,
+  session,
+  sessionStorage,
+  statelessTodoList,
+  webFetch,
+];

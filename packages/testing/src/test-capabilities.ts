@@ -112,4 +112,24 @@ function withLimit(timeoutMs: number): Tool[] {
   return tools.map((each) => ({ ...each, definition: { ...each.definition, timeoutMs } }));
 }
 
-export const capabilities: Capability[] = [testTools];
+/** A hook that breaks: the configuration `{ hook }` names it. */
+const brokenHook: Capability = {
+  info: {
+    id: 'test_broken_hook',
+    name: 'Broken hook',
+    description: 'A hook that breaks, for tests of the system.',
+    status: 'available',
+    category: 'Testing',
+    risk_level: 'low',
+    tools: [],
+    features: [],
+    dependencies: [],
+  },
+  resolve: ({ hook }) => ({ tools: [], hooks: { [String(hook)]: () => breakDown() } }),
+};
+
+function breakDown(): never {
+  throw new Error('a bug in the hook');
+}
+
+export const capabilities: Capability[] = [testTools, brokenHook];

@@ -26,6 +26,8 @@ const MAX_PATTERNS = 100;
 /** Which key holds what a type looks for. */
 const ENTRIES_OF = { regex: 'patterns', blocklist: 'terms', tool_pattern: 'tools' } as const;
 
+const SHARED_KEYS = new Set(['id', 'stage', 'type', 'on_fail', 'replacement']);
+
 const require = createRequire(import.meta.url);
 /** Loaded when the first pattern is compiled: most agents have none. */
 const engine = (): typeof RE2JS => (require('re2js') as { RE2JS: typeof RE2JS }).RE2JS;
@@ -51,6 +53,8 @@ function checkRefusal(check: JsonObject): string | null {
   if (!STAGES.includes(stage as Stage)) return `must have the stage ${STAGES.join(', ')}`;
   if (type === 'tool_pattern' && stage !== 'tool_use') return 'is a tool_pattern, which is for the stage tool_use only';
   const key = ENTRIES_OF[type];
+  const unknown = Object.keys(check).find((name) => name !== key && !SHARED_KEYS.has(name));
+  if (unknown !== undefined) return `has "${unknown}", which is not known for the type ${type}`;
   const entries = check[key];
   if (!Array.isArray(entries) || entries.length === 0 || entries.length > MAX_ENTRIES) return `must have 1 to ${MAX_ENTRIES} ${key}`;
   const unusable = entries.findIndex((entry) => typeof entry !== 'string' || entry.trim() === '' || entry.length > MAX_ENTRY_CHARS);

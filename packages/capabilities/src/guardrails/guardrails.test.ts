@@ -50,6 +50,7 @@ describe('guardrails configuration', () => {
     [{ checks: [{ stage: 'output', type: 'regex', patterns: ['x'.repeat(1_001)] }] }, /number 1 is not a text of 1 to 1000/],
     [{ checks: [{ stage: 'output', type: 'blocklist', terms: ['!!'] }] }, /without a letter or digit/],
     [{ checks: [{ stage: 'output', type: 'regex', patterns: ['x'], on_fail: 'warn' }] }, /"checks\[0\]\.on_fail" must be one of/],
+    [{ checks: [{ stage: 'output', type: 'regex', patterns: ['x'], terms: ['y'] }] }, /has "terms", which is not known for the type regex/],
     [{ checks: 'x' }, /must be a list/],
     [{ mode: 'off' }, /"mode" must be one of/],
   ])('%j is refused', (config, text) => {

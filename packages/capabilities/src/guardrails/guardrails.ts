@@ -20,7 +20,6 @@ const CONFIG_SCHEMA = {
       items: {
         type: 'object',
         required: ['stage', 'type'],
-        additionalProperties: false,
         properties: {
           id: { type: 'string', description: 'Names the check in events.' },
           stage: { type: 'string', enum: [...STAGES], description: 'The answer, a tool call before it runs, or its result.' },

@@ -23,7 +23,7 @@ export function deferredTools(tools: readonly ToolSpec[], history: readonly Stor
   return tools.map((tool) => (isDeferred(tool, tools.length, rules) && !revealed.has(tool.name) ? stubbed(tool) : tool));
 }
 
-export function isDeferred(tool: ToolSpec, toolCount: number, { threshold, neverDefer }: DeferralRules): boolean {
+function isDeferred(tool: ToolSpec, toolCount: number, { threshold, neverDefer }: DeferralRules): boolean {
   if (tool.deferrable === 'never' || NEVER_DEFERRED.has(tool.name) || neverDefer.some((pattern) => matches(pattern, tool.name)))
     return false;
   return tool.deferrable === 'always' || toolCount >= threshold;

@@ -2,7 +2,7 @@ import { toolError, type Capability, type JsonObject, type ResolvedCapability, t
 import type { CallDraft, LoopView } from '@everruns/agent/hooks/hooks';
 import { checkArguments } from '@everruns/agent/tools/check-arguments';
 import { infoOf, numberRefusal, schemaRefusal, wholeNumber } from '../config.ts';
-import { deferredTools, isDeferred, TOOL_SEARCH, type DeferralRules } from './deferred.ts';
+import { deferredTools, TOOL_SEARCH, type DeferralRules } from './deferred.ts';
 import { findTools } from './find-tools.ts';
 
 const THRESHOLD = { min: 1, max: 1_000, otherwise: 15 };
@@ -87,16 +87,16 @@ function contribution({ threshold, never_defer: names }: JsonObject): ResolvedCa
     request: { tool_search: { enabled: true, threshold: rules.threshold } },
     hooks: {
       defineTools: (tools, { history }) => deferredTools(tools, history, rules),
-      rewriteCall: (call, view) => answered(call, view, rules),
+      rewriteCall: answered,
     },
   };
 }
 
-function answered(call: CallDraft, { tools }: LoopView, rules: DeferralRules): CallDraft {
+function answered(call: CallDraft, { tools }: LoopView): CallDraft {
   if (call.name !== TOOL_SEARCH || call.problem !== undefined) return call;
   const problems = checkArguments(toolSearch.parameters, call.arguments);
   if (problems.length > 0) return { ...call, problem: `The arguments of ${TOOL_SEARCH} are not valid: ${problems.join('; ')}.` };
   const { query, max_results: max } = call.arguments;
-  const searched = tools.filter((tool) => isDeferred(tool, tools.length, rules));
+  const searched = tools.filter(({ name }) => name !== TOOL_SEARCH);
   return { ...call, answer: findTools(searched, query as string, wholeNumber(max, RESULTS)) };
 }
