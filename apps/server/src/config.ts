@@ -3,6 +3,8 @@ import type { Keyring } from '@everruns/storage';
 import { z } from 'zod';
 import type { ZodType } from 'zod';
 import type { FallbackKeys, Grade } from './services/model-resolution.ts';
+import { SCHEDULE_LIMITS } from './services/schedules.ts';
+import type { ScheduleLimits } from './services/schedules.ts';
 
 /** The control plane's environment: one schema, read once, every problem reported at once. */
 
@@ -137,6 +139,9 @@ export const ENVIRONMENT = {
   SSE_GLOBAL_MAX: variable(count, '`10000`', 'Open streams of the installation; 0 = no limit.'),
   SSE_PER_ORG_MAX: variable(count, '`1000`', 'Open streams of one organization; 0 = no limit.'),
   SSE_PER_SESSION_MAX: variable(count, '`5`', 'Open streams of one session on one instance; 0 = no limit.'),
+  SCHEDULES_PER_SESSION_MAX: variable(positive, '`5`', 'Active schedules of one session.'),
+  SCHEDULES_PER_ORG_MAX: variable(positive, '`100`', 'Active schedules of one organization.'),
+  SCHEDULE_MIN_INTERVAL_SECS: variable(positive, '`300`', 'Shortest time between two firings of one schedule.'),
   RESOURCE_LIMIT_MAX_HARNESSES_PER_ORG: variable(
     count,
     '`50`, in grade dev `0`',
@@ -193,6 +198,7 @@ export interface ServerConfig {
     perOrgMax: number;
     perSessionMax: number;
   };
+  readonly schedules: ScheduleLimits;
   readonly limits: { harnesses: number; agents: number; sessions: number };
   readonly capabilityModules: readonly string[];
   readonly clientDeadlineMs: number;
@@ -264,6 +270,11 @@ function assemble(values: Values, problems: string[]): ServerConfig {
     apiPrefix: values.API_PREFIX ?? '/api',
     publicUrl: values.PUBLIC_APP_URL ?? null,
     sse: sseOf(values, warnings),
+    schedules: {
+      perSession: values.SCHEDULES_PER_SESSION_MAX ?? SCHEDULE_LIMITS.perSession,
+      perOrg: values.SCHEDULES_PER_ORG_MAX ?? SCHEDULE_LIMITS.perOrg,
+      minIntervalSecs: values.SCHEDULE_MIN_INTERVAL_SECS ?? SCHEDULE_LIMITS.minIntervalSecs,
+    },
     limits: {
       harnesses: values.RESOURCE_LIMIT_MAX_HARNESSES_PER_ORG ?? (unlimited ? 0 : 50),
       agents: values.RESOURCE_LIMIT_MAX_AGENTS_PER_ORG ?? (unlimited ? 0 : 500),

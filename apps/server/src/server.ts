@@ -12,11 +12,13 @@ import { createApp } from './http/app.ts';
 import { authenticateAnyone } from './http/authenticate.ts';
 import { waitThroughStreams } from './http/turn-waiter.ts';
 import type { Api } from './http/types.ts';
+import { scheduleOps } from './session-ops/schedules.ts';
 import { sessionSelfOps } from './session-ops/session.ts';
 import { createSessionOps } from './session-ops/session-ops.ts';
 import { fileOps } from './session-ops/files.ts';
 import { storageOps } from './session-ops/storage.ts';
 import { createFileService } from './services/files.ts';
+import { createScheduleService } from './services/schedules.ts';
 import { createSessionStorage } from './services/session-storage.ts';
 import { createModelResolver } from './services/model-resolution.ts';
 import { offeredExamples } from './services/examples.ts';
@@ -98,7 +100,12 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
     db,
     ids,
     log,
-    ops: createSessionOps({ ...sessionSelfOps({ db, feed }), ...storageOps(storage), ...fileOps(createFileService(db)) }),
+    ops: createSessionOps({
+      ...sessionSelfOps({ db, feed }),
+      ...scheduleOps(createScheduleService({ db, limits: config.schedules, now: () => new Date() })),
+      ...storageOps(storage),
+      ...fileOps(createFileService(db)),
+    }),
     resolveModel: (turn) => resolver.resolve(turn),
     streams: (peers) =>
       createStreams({ db, openDedicated: () => directDb.dedicated(), peers, config: streamConfig(config), log, clock: systemClock }),
@@ -123,6 +130,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
       },
       resolution,
       limits: config.limits,
+      schedules: config.schedules,
     },
     db,
     ids,

@@ -17,6 +17,7 @@ export const ID_PREFIXES = {
   workspace: 'wsp',
   principal: 'principal',
   image: 'img',
+  schedule: 'sched',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -37,6 +37,9 @@ import type { HealthFacts } from './routes/health.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { authConfigRoute, organizationRoutes } from './routes/organizations.ts';
 import { providerRoutes } from './routes/providers.ts';
+import { scheduleRoutes } from './routes/schedules.ts';
+import { createScheduleService } from '../services/schedules.ts';
+import type { ScheduleLimits } from '../services/schedules.ts';
 import { createSessionStorage } from '../services/session-storage.ts';
 import { sessionStorageRoutes } from './routes/session-storage.ts';
 import { sessionRoutes } from './routes/sessions.ts';
@@ -57,6 +60,7 @@ export interface AppSettings {
   resolution: ResolutionPolicy;
   /** Most rows of an organization; 0 = no limit. */
   limits: { harnesses: number; agents: number; sessions: number };
+  schedules: ScheduleLimits;
   /** Check every response against its schema; for tests. */
   checkResponses?: boolean;
 }
@@ -136,6 +140,8 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   harnessRoutes(api, { harnesses: createHarnessService({ ...shared, limit: settings.limits.harnesses }), previews });
   sessionRoutes(api, { sessions, previews, messages, turns: deps.turns, urlOf });
   messageRoutes(api, { messages, sessions });
+  const schedules = createScheduleService({ db, limits: settings.schedules, now: () => new Date() });
+  scheduleRoutes(api, { db, sessions, schedules, turns: deps.turns, feed: deps.feed });
   sessionStorageRoutes(api, { sessions, storage: createSessionStorage({ db, vault }) });
   workspaceRoutes(api, createWorkspaceService({ db, ids }));
   fileRoutes(api, createFileService(db));

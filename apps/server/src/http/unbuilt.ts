@@ -10,7 +10,7 @@ const UNBUILT: readonly RegExp[] = [
   /^\/agents\/analyze$/,
   // Parts of a session
   /^\/sessions\/(chat|facets)(\/|$)/,
-  /^\/sessions\/[^/]+\/(fork|schedules|participants|resources|sandbox|budgets|budget-check|resume)(\/|$)/,
+  /^\/sessions\/[^/]+\/(fork|participants|resources|sandbox|budgets|budget-check|resume)(\/|$)/,
   /^\/sessions\/[^/]+\/(question-answers|tool-approvals|databases|git|voice|tasks|context-report|archive)(\/|$)/,
   /^\/sessions\/[^/]+\/events\/summary$/,
   // Accounts

@@ -4,6 +4,7 @@ import { dropTimer, dueClientDeadlines, moveDueTasks, orphanedLeases, overdueLea
 import type { DueDeadline, HeldLease } from '@everruns/storage';
 import { decideContext, revoke, wake } from './context.ts';
 import type { EngineContext } from './context.ts';
+import { fireSchedules } from './fire-schedules.ts';
 import {
   decideUnderHead,
   endUnstartedTask,
@@ -86,11 +87,13 @@ export async function recoverOrphans(ctx: EngineContext): Promise<void> {
   await recoverAll(ctx, await orphanedLeases(ctx.db, SWEEP), 'instance_lost');
 }
 
-/** Everything in `timers` that is due; false when something failed and is due still. */
+/** Everything in `timers` and every schedule that is due; false when something failed and is due still. */
 export async function fireTimers(ctx: EngineContext): Promise<boolean> {
   const pools = await moveDueTasks(ctx.db, SWEEP);
   if (pools.length > 0) wake(ctx, pools);
-  return !(await forEach(ctx, await dueClientDeadlines(ctx.db, SWEEP), (due) => endClientWait(ctx, due)));
+  const deadlinesFailed = await forEach(ctx, await dueClientDeadlines(ctx.db, SWEEP), (due) => endClientWait(ctx, due));
+  const schedulesFailed = await fireSchedules(ctx, SWEEP, forEach);
+  return !deadlinesFailed && !schedulesFailed;
 }
 
 async function endClientWait(ctx: EngineContext, due: DueDeadline): Promise<void> {

@@ -24,7 +24,7 @@ export function createTurnService(ctx: EngineContext): TurnService {
   };
 }
 
-async function postMessage(ctx: EngineContext, scope: Scope, post: PostMessage): Promise<Message> {
+export async function postMessage(ctx: EngineContext, scope: Scope, post: PostMessage): Promise<Message> {
   const messageId = ctx.ids.random();
   const message = buildMessage(ctx, messageId, post);
   const own: OwnMessage = { at: { orgId: scope.orgId, sessionId: post.sessionId, key: post.clientMessageId ?? messageId }, message };
@@ -180,7 +180,12 @@ async function abandonUnderHead(ctx: EngineContext, held: HeldHead, input: { own
   const turn = toPublicId('turn', state.turn_id);
   const context = { ...events[0]?.context, turn_id: turn, trace_id: turn };
   const activated: EventDraft = { type: 'session.activated', context, data: { turn_id: turn, input_message_id: own.message.id } };
-  const plan = decideAbandon(state, openClientCalls(workflow), [...events.map((event) => ({ ...event, context })), activated], decideContext(ctx));
+  const plan = decideAbandon(
+    state,
+    openClientCalls(workflow),
+    [...events.map((event) => ({ ...event, context })), activated],
+    decideContext(ctx),
+  );
   return { kind: 'resumed', applied: await held.apply(workflow.id, plan, { messageKey: own.at.key }) };
 }
 

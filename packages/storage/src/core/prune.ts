@@ -34,9 +34,9 @@ const PURGE_EVENTS: Statement = {
        select seq from events x where x.session_id = s.id order by seq limit $1) returning session_id),
    k as (delete from message_keys using s where session_id = s.id),
    w as (
-     delete from workspaces w using s where w.id = s.workspace_id and w.name is null
+     delete from workspaces w where w.id = any(array(select workspace_id from s)) and w.name is null
        and not exists (select 1 from sessions o where o.workspace_id = w.id and o.deleted_at is null) returning w.id),
-   f as (delete from files using w where workspace_id = w.id),
+   f as (delete from files where workspace_id = any(array(select id from w))),
    gone as (delete from sessions x using s where x.id = s.id and not exists (select 1 from e where e.session_id = s.id) returning x.id)
    select ((select count(*) from e) + (select count(*) from gone))::int as n`,
 };

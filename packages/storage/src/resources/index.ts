@@ -6,6 +6,7 @@ export * from './sessions.ts';
 export * from './session-parts.ts';
 export * from './stats.ts';
 export * from './session-self.ts';
+export * from './session-schedules.ts';
 export * from './session-storage.ts';
 export * from './organizations.ts';
 export * from './providers.ts';

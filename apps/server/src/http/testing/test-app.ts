@@ -16,6 +16,7 @@ import type { EngineFixture } from '../../turns/testing/fixture.ts';
 import { createApp } from '../app.ts';
 import type { AppSettings } from '../app.ts';
 import type { Authenticate } from '../authenticate.ts';
+import { SCHEDULE_LIMITS } from '../../services/schedules.ts';
 import { authenticateAnyone } from '../authenticate.ts';
 import { pino } from 'pino';
 
@@ -89,6 +90,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       health: { version: '0.0.0-test', authMode: 'none', grade, runnerMode: 'workers' },
       resolution: { grade, fallbackKeys: options.fallbackKeys ?? {} },
       limits: options.limits ?? { harnesses: 0, agents: 0, sessions: 0 },
+      schedules: SCHEDULE_LIMITS,
       checkResponses: true,
     },
     db,

@@ -28,6 +28,11 @@ export async function fillDatabase(db: Queryable, options: FillOptions = FILL): 
     `insert into organizations (id, name) select ${org('n')}, 'filler' from generate_series(1, ${orgs}) n`,
     `insert into sessions (id, org_id, harness_id, workspace_id, owner_user_id)
        select ${session('n')}, ${org('n')}, uuidv7(), uuidv7(), uuidv7() from generate_series(1, ${sessions}) n`,
+    `insert into workspaces (id, org_id) select workspace_id, org_id from sessions`,
+    `insert into files (workspace_id, path, parent, org_id, id, is_directory, created_at, updated_at)
+       select w.id, '/' || n, '/', w.org_id, uuidv7(), true, now(), now() from workspaces w, generate_series(1, 10) n`,
+    `insert into session_schedules (id, session_id, org_id, message, timezone, next_at)
+       select uuidv7(), ${session('n')}, ${org('n')}, 'filler', 'UTC', now() + interval '1 hour' + n * interval '1 second' from generate_series(1, ${sessions}) n`,
     `insert into session_heads (session_id, org_id, last_seq, last_input_seq, turn_id, status)
        select ${session('n')}, ${org('n')}, ${EVENTS_PER_SESSION}, 1, ${workflow('n')}, 'active' from generate_series(1, ${sessions}) n`,
     `insert into events (session_id, seq, id, type, ts, context, data)
