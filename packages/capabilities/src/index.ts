@@ -2,6 +2,7 @@ import type { Capability } from '@everruns/agent/capability';
 import { currentTime } from './current-time/current-time.ts';
 import { loopCapabilities } from './loop-capabilities.ts';
 import { session } from './session/session.ts';
+import { sessionSchedule } from './session-schedule/session-schedule.ts';
 import { sessionStorage } from './session-storage/session-storage.ts';
 import { statelessTodoList } from './stateless-todo-list/stateless-todo-list.ts';
 import { webFetch } from './web-fetch/web-fetch.ts';
@@ -11,6 +12,7 @@ export const builtInCapabilities: readonly Capability[] = [
   currentTime,
   ...loopCapabilities,
   session,
+  sessionSchedule,
   sessionStorage,
   statelessTodoList,
   webFetch,
