@@ -134,7 +134,13 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   const previews = createPreviewService({ db, rules, resolution: settings.resolution });
   const deployment = { registry: capabilities, grade: settings.resolution.grade };
   const shared = { db, ids, link, rules, deployment };
-  const sessions = createSessionService({ ...shared, feed: deps.feed, noise: deps.noise, limit: settings.limits.sessions });
+  const sessions = createSessionService({
+    ...shared,
+    features: { registry: capabilities, offers: rules.offers },
+    feed: deps.feed,
+    noise: deps.noise,
+    limit: settings.limits.sessions,
+  });
   const messages = createMessageService({ db, turns: deps.turns, waiter: deps.waiter });
   agentRoutes(api, { agents: createAgentService({ ...shared, limit: settings.limits.agents }), previews, urlOf });
   harnessRoutes(api, { harnesses: createHarnessService({ ...shared, limit: settings.limits.harnesses }), previews });

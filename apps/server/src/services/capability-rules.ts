@@ -30,7 +30,7 @@ export interface CapabilityRules {
    */
   effective(scope: CallerScope, layers: readonly ConfigLayer[], context?: { sessionId?: string; locale?: string }): Promise<RuntimeAgent>;
   /** Is it offered at all in this deployment? */
-  offers(capability: Capability): boolean;
+  offers: (capability: Capability) => boolean;
 }
 
 /** Experimental ones are for grade dev alone. */

@@ -10,13 +10,27 @@ import {
   listTurns,
   seedFiles,
   sessionExists,
+  setArchived,
   setPin,
   updateSession,
 } from '@everruns/storage';
-import type { Database, NewSession, Page, Part, Queryable, SeedFile, SessionFields, SessionParts } from '@everruns/storage';
+import type {
+  Database,
+  NewSession,
+  Page,
+  Part,
+  Queryable,
+  SeedFile,
+  SessionFields,
+  SessionFilter,
+  SessionParts,
+  SessionRow,
+} from '@everruns/storage';
 import type { CommitFeed } from '../stream/port.ts';
 import { checkTools } from './capabilities.ts';
 import type { CapabilityRules } from './capability-rules.ts';
+import { featuresOf } from './features.ts';
+import type { FeatureDeps } from './features.ts';
 import { sessionLayer } from './layers.ts';
 import type { Linker } from './links.ts';
 import { presentSession } from './present/session.ts';
@@ -30,6 +44,7 @@ export interface SessionServiceDeps {
   ids: IdSource;
   link: Linker;
   rules: CapabilityRules;
+  features: FeatureDeps;
   feed: Pick<CommitFeed, 'committed'>;
   /** Most sessions of an organization; 0 = no limit. */
   limit: number;
@@ -38,11 +53,12 @@ export interface SessionServiceDeps {
 }
 
 export interface SessionService {
-  list(scope: CallerScope, query: PageQuery & { agentId: Uuid | null; tokens: readonly string[] }): Promise<Page<Session>>;
+  list(scope: CallerScope, query: PageQuery & Omit<SessionFilter, 'orgId' | 'userId'>): Promise<Page<Session>>;
   create(scope: CallerScope, request: CreateSession): Promise<Session>;
   get(scope: CallerScope, id: Uuid): Promise<Session>;
   update(scope: CallerScope, id: Uuid, request: UpdateSession): Promise<Session>;
   setPin(scope: CallerScope, id: Uuid, pinned: boolean): Promise<void>;
+  setArchived(scope: CallerScope, id: Uuid, archived: boolean): Promise<void>;
   stats(scope: CallerScope): Promise<SessionStats>;
   /** Throws `not_found` unless the session is there. */
   require(scope: CallerScope, id: Uuid): Promise<void>;
@@ -52,16 +68,17 @@ export interface SessionService {
 
 export function createSessionService(deps: SessionServiceDeps): SessionService {
   const { db, link } = deps;
+  const present = (row: SessionRow): Session => presentSession(row, link, featuresOf(row.capability_refs, row.has_files, deps.features));
   const get = async (scope: CallerScope, id: Uuid): Promise<Session> => {
     const row = await findSession(db, { ...scope, id });
     if (row === null) throw sessionNotFound();
-    return presentSession(row, link);
+    return present(row);
   };
   return {
     get,
     async list(scope, query) {
       const page = await listSessions(db, { ...scope, ...query });
-      return { total: page.total, rows: page.rows.map((row) => presentSession(row, link)) };
+      return { total: page.total, rows: page.rows.map(present) };
     },
     async create(scope, request) {
       const { fields, parts } = await sessionParts(deps, scope, request, () => deps.ids.next());
@@ -84,6 +101,9 @@ export function createSessionService(deps: SessionServiceDeps): SessionService {
     },
     async setPin(scope, id, pinned) {
       if (!(await setPin(db, { ...scope, id }, pinned))) throw sessionNotFound();
+    },
+    async setArchived(scope, id, archived) {
+      if (!(await setArchived(db, scope.orgId, id, archived))) throw sessionNotFound();
     },
     async stats(scope) {
       const { total, started, active, idle, waiting_for_tool_results } = await countSessions(db, scope.orgId);

@@ -48,6 +48,11 @@ export interface SessionRow extends SessionFields, UsageTotals, Row {
   /** How and when the last ended turn ended. */
   last_end: string | null;
   last_end_at: Date | null;
+  archived_at: Date | null;
+  /** Ids of the capabilities that its harness chain, its agent and itself name. */
+  capability_refs: string[];
+  /** Does any of them bring starter files? */
+  has_files: boolean;
 }
 
 const FIELDS = `harness_id, agent_id, workspace_id, owner_user_id, title, goal, system_prompt, locale, timezone, model_id, capabilities, tools,
@@ -58,13 +63,29 @@ const PREVIEW_CHARS = 200;
 const textOf = (data: string): string =>
   `left(jsonb_path_query_first(${data}, '$.message.content[*] ? (@.type == "text").text') #>> '{}', ${PREVIEW_CHARS})`;
 
+/** What the tiers of a session name, for what is computed when it is read. */
+const TIERS = `(with recursive chain as (
+      select x.parent_harness_id, x.capabilities, x.initial_files, 0 as depth from harnesses x where x.org_id = s.org_id and x.id = s.harness_id
+      union all
+      select x.parent_harness_id, x.capabilities, x.initial_files, c.depth + 1
+      from chain c join harnesses x on x.org_id = s.org_id and x.id = c.parent_harness_id where c.depth < 31
+    ), tiers as (
+      select capabilities, initial_files, 2 + depth as rank from chain
+      union all select a.capabilities, a.initial_files, 1 from agents a where a.org_id = s.org_id and a.id = s.agent_id
+      union all select s.capabilities, s.initial_files, 0
+    )
+    select coalesce((select jsonb_agg(ref order by rank desc) from tiers t, jsonb_path_query(t.capabilities, '$[*].ref') ref), '[]') as capability_refs,
+      exists (select from tiers where initial_files <> '[]') as has_files)`;
+
 /** `s` is a session, `$user` the caller for pins. Three look-ups in partial indexes of the log per row. */
 const view = (user: string): string => `select ${FIELD_LIST.map((column) => `s.${column}`).join(', ')}, s.id, s.org_id, s.created_at,
     greatest(s.updated_at, h.last_ts) as updated_at, s.parent_session_id, s.forked_from_session_id, s.forked_from_sequence,
+    s.archived_at, n.capability_refs, n.has_files,
     h.status, h.turn_id, h.last_ts, h.input_tokens, h.output_tokens, h.cache_read_tokens, h.cache_creation_tokens, h.cost_usd,
     exists (select from session_pins p where p.user_id = ${user} and p.session_id = s.id) as is_pinned,
     f.ts as started_at, ${textOf('f.data')} as preview, ${textOf('l.data')} as output_preview, t.type as last_end, t.ts as last_end_at
   from sessions s join session_heads h on h.session_id = s.id
+    cross join lateral ${TIERS} n
     left join lateral (select e.ts, e.data from events e where e.session_id = s.id and e.type = 'input.message' order by e.seq limit 1) f on true
     left join lateral (select e.data from events e where e.session_id = s.id and e.type = 'output.message.completed'
       order by e.seq desc limit 1) l on true
@@ -76,7 +97,8 @@ const LIST: Statement = {
   name: 'session_list',
   text: `with f as materialized (
       select s.id, s.created_at from sessions s
-      where s.org_id = $1 and s.deleted_at is null and ($2::uuid is null or s.agent_id = $2) and ${matchesTokens('$3', `coalesce(s.title, '')`)}
+      where s.org_id = $1 and s.deleted_at is null and ($2::uuid is null or s.agent_id = $2)
+        and ($7 or s.archived_at is null) and ($8::text is null or s.source = $8) and ${matchesTokens('$3', `coalesce(s.title, '')`)}
     ), page as (
       ${view('$6')} where s.org_id = $1 and s.id in (select id from f order by created_at desc, id desc offset $4 limit $5)
     )
@@ -129,6 +151,11 @@ const PIN: Statement = {
   text: `with s as (select id from sessions where id = $2 and org_id = $1 and deleted_at is null), p as (
       insert into session_pins (user_id, session_id) select $3, id from s on conflict do nothing) select id from s`,
 };
+const ARCHIVE: Statement = {
+  name: 'session_archive',
+  text: `update sessions set archived_at = case when $3 then coalesce(archived_at, engine_now()) end
+    where id = $2 and org_id = $1 and deleted_at is null returning id`,
+};
 const UNPIN: Statement = {
   name: 'session_unpin',
   text: `with s as (select id from sessions where id = $2 and org_id = $1 and deleted_at is null), p as (
@@ -144,13 +171,24 @@ export interface SessionFilter {
   userId: Uuid;
   agentId: Uuid | null;
   tokens: readonly string[];
+  includeArchived: boolean;
+  source: string | null;
   offset: number;
   limit: number;
 }
 
 /** Newest first. */
 export async function listSessions(db: Queryable, filter: SessionFilter): Promise<Page<SessionRow>> {
-  const values = [filter.orgId, filter.agentId, filter.tokens, filter.offset, filter.limit, filter.userId];
+  const values = [
+    filter.orgId,
+    filter.agentId,
+    filter.tokens,
+    filter.offset,
+    filter.limit,
+    filter.userId,
+    filter.includeArchived,
+    filter.source,
+  ];
   return toPage(await db.run<PageRow<SessionRow>>(LIST, values));
 }
 
@@ -211,4 +249,9 @@ export async function sessionExists(db: Queryable, orgId: Uuid, id: Uuid): Promi
 /** False when the session is not there. */
 export async function setPin(db: Queryable, at: { orgId: Uuid; userId: Uuid; id: Uuid }, pinned: boolean): Promise<boolean> {
   return (await db.run(pinned ? PIN : UNPIN, [at.orgId, at.id, at.userId])).length > 0;
+}
+
+/** Puts a session aside or takes it back; false when it is not there. */
+export async function setArchived(db: Queryable, orgId: Uuid, id: Uuid, archived: boolean): Promise<boolean> {
+  return (await db.run(ARCHIVE, [orgId, id, archived])).length > 0;
 }

@@ -99,7 +99,8 @@ const LOAD: Statement = {
       order by m.is_favorite desc, m.created_at, m.id limit 1) f
     where p.org_id = $1 and p.deleted_at is null and p.status = 'active' and not exists (select from named)
   )
-  select s.*,
+  select s.id, s.harness_id, s.agent_id, s.tools, s.max_iterations, s.locale, s.timezone, s.hints, s.goal, s.system_prompt, s.capabilities,
+    s.parallel_tool_calls, s.network_access, s.mcp_servers, s.file_paths,
     (select jsonb_agg(to_jsonb(c) order by c.depth desc) from chain c) as chain,
     (select to_jsonb(a) from a) as agent,
     (select jsonb_agg(n.candidate order by n.rank) from named n) as named,

@@ -12,7 +12,7 @@ import {
   Session,
   SessionStats,
   SubmitToolResults,
-  SearchText,
+  SearchQuery,
   searchTokens,
   ToolResultsAccepted,
   Turn,
@@ -32,7 +32,11 @@ const aliases = configurationAliases;
 const params = idPath('session');
 /** The TypeScript SDK reads `sessions`, everybody else `data`. */
 const SessionList = paginated(Session).extend({ sessions: z.array(Session).describe('The same as data') });
-const ListQuery = PageQuery.extend({ search: SearchText, agent_id: idParam('agent').optional() });
+const ListQuery = PageQuery.extend({
+  ...SearchQuery.shape,
+  agent_id: idParam('agent').optional(),
+  source: z.string().max(64).optional(),
+});
 
 export interface SessionRoutesDeps {
   previews: PreviewService;
@@ -48,8 +52,9 @@ export function sessionRoutes(app: Api, deps: SessionRoutesDeps): void {
     '/v1/sessions',
     { schema: { tags, operationId: 'listSessions', querystring: ListQuery, response: { 200: SessionList } } },
     async (request) => {
-      const { search, agent_id, ...page } = request.query;
-      const found = await sessions.list(request.scope, { ...page, agentId: agent_id ?? null, tokens: searchTokens(search) });
+      const { search, agent_id, source, include_archived, ...page } = request.query;
+      const filter = { agentId: agent_id ?? null, source: source ?? null, includeArchived: include_archived ?? false };
+      const found = await sessions.list(request.scope, { ...page, ...filter, tokens: searchTokens(search) });
       return { data: found.rows, sessions: found.rows, total: found.total, ...page, ...pageLinks(urlOf(request.url), page, found.total) };
     },
   );
@@ -107,6 +112,20 @@ function sessionActions(app: Api, { sessions, messages }: SessionRoutesDeps): vo
     { schema: { tags, operationId: 'submitToolResults', params, body: SubmitToolResults, response: { 200: ToolResultsAccepted } } },
     async (request) => messages.submitToolResults(request.scope, request.params.id, request.body),
   );
+  for (const [method, operationId, archived] of [
+    ['PUT', 'archiveSession', true],
+    ['DELETE', 'unarchiveSession', false],
+  ] as const) {
+    app.route({
+      method,
+      url: '/v1/sessions/:id/archive',
+      schema: { tags, operationId, params, response: { 204: NoContent } },
+      handler: async (request, reply) => {
+        await sessions.setArchived(request.scope, request.params.id, archived);
+        return reply.code(204).send();
+      },
+    });
+  }
   app.put(
     '/v1/sessions/:id/pin',
     { schema: { tags, operationId: 'pinSession', params, response: { 204: NoContent } } },

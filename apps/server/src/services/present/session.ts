@@ -13,7 +13,7 @@ const WIRE_STATUS: Readonly<Record<SessionStateDetail, Session['status']>> = {
   waiting_for_tool_results: 'waitingfortoolresults',
 };
 
-export function presentSession(row: SessionRow, link: Linker): Session {
+export function presentSession(row: SessionRow, link: Linker, features: string[]): Session {
   const id = toPublicId('session', row.id);
   const owner: Session['owner'] = { id: toPublicId('principal', row.owner_user_id), kind: 'user', subject_id: row.owner_user_id };
   return {
@@ -54,6 +54,8 @@ export function presentSession(row: SessionRow, link: Linker): Session {
       preview: row.preview,
       output_preview: row.output_preview,
       is_pinned: row.is_pinned,
+      features,
+      archived_at: isoOrNull(row.archived_at),
       parent_session_id: row.parent_session_id === null ? null : toPublicId('session', row.parent_session_id),
       forked_from_session_id: row.forked_from_session_id === null ? null : toPublicId('session', row.forked_from_session_id),
       forked_from_sequence: row.forked_from_sequence,
@@ -77,6 +79,9 @@ function actionsOf(row: SessionRow): ActionSpec[] {
     { rel: 'messages', method: 'GET', operation: 'listMessages', suffix: '/messages' },
     { rel: 'events', method: 'GET', operation: 'listEvents', suffix: '/events' },
     { rel: 'stream', method: 'GET', operation: 'streamEvents', suffix: '/sse' },
+    row.archived_at === null
+      ? { rel: 'archive', method: 'PUT', operation: 'archiveSession', suffix: '/archive' }
+      : { rel: 'unarchive', method: 'DELETE', operation: 'unarchiveSession', suffix: '/archive' },
     row.is_pinned
       ? { rel: 'unpin', method: 'DELETE', operation: 'unpinSession', suffix: '/pin' }
       : { rel: 'pin', method: 'PUT', operation: 'pinSession', suffix: '/pin' },
