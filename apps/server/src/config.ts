@@ -1,5 +1,6 @@
 import { parseKek, SecretError } from '@everruns/storage';
 import type { Keyring } from '@everruns/storage';
+import { LOOPBACK_RULES, parseEgressAllow } from '@everruns/outbound';
 import { z } from 'zod';
 import type { ZodType } from 'zod';
 import type { FallbackKeys, Grade } from './services/model-resolution.ts';
@@ -154,6 +155,11 @@ export const ENVIRONMENT = {
     'unset',
     'Comma-separated modules with further capabilities; the same on servers and workers.',
   ),
+  EGRESS_ALLOW: variable(
+    text,
+    'unset, in grade dev `127.0.0.0/8,::1/128`',
+    'Hosts and CIDRs that outbound requests may reach though they are not public: `target` or `class=target` (`provider`, `mcp`, `webhook`, `fetch`), separated by commas; the same on servers and workers.',
+  ),
   CLIENT_TOOL_TIMEOUT_SECS: variable(
     positive,
     '`86400`',
@@ -201,6 +207,8 @@ export interface ServerConfig {
   readonly schedules: ScheduleLimits;
   readonly limits: { harnesses: number; agents: number; sessions: number };
   readonly capabilityModules: readonly string[];
+  /** What outbound requests may reach besides public addresses, as `EGRESS_ALLOW` says it. */
+  readonly egressAllow: string;
   readonly clientDeadlineMs: number;
   readonly logLevel: string;
   /** One line each, to be logged at start. */
@@ -232,6 +240,16 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
   const config = assemble(values as Values, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return deepFreeze(config);
+}
+
+function egressOf(text: string | undefined, grade: string, problems: string[]): string {
+  const rules = text ?? (grade === 'dev' ? LOOPBACK_RULES : '');
+  try {
+    parseEgressAllow(rules);
+  } catch (error) {
+    problems.push(`EGRESS_ALLOW: ${(error as Error).message}`);
+  }
+  return rules;
 }
 
 function messageOf(error: z.ZodError): string {
@@ -284,6 +302,7 @@ function assemble(values: Values, problems: string[]): ServerConfig {
       .split(',')
       .map((name) => name.trim())
       .filter((name) => name !== ''),
+    egressAllow: egressOf(values.EGRESS_ALLOW, grade, problems),
     clientDeadlineMs: (values.CLIENT_TOOL_TIMEOUT_SECS ?? 86_400) * 1_000,
     logLevel: values.LOG_LEVEL ?? 'info',
     warnings,

@@ -4,6 +4,7 @@ import { createIdSource } from '@everruns/contract';
 import type { WorkerGateway } from '@everruns/contract';
 import { checkEncryption, createVault, migrate, openDatabase } from '@everruns/storage';
 import type { Database } from '@everruns/storage';
+import { parseEgressAllow } from '@everruns/outbound';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import type { Address, ServerConfig } from './config.ts';
@@ -129,6 +130,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
         runnerMode: config.devMode ? 'in_process' : 'workers',
       },
       resolution,
+      egress: parseEgressAllow(config.egressAllow),
       limits: config.limits,
       schedules: config.schedules,
     },

@@ -7,6 +7,7 @@ export const ID_PREFIXES = {
   organization: 'org',
   agent: 'agent',
   harness: 'harness',
+  mcp: 'mcp',
   session: 'session',
   message: 'message',
   event: 'event',

@@ -1,6 +1,7 @@
 import type { CapabilityRegistry } from '@everruns/agent';
 import type { IdSource } from '@everruns/contract';
 import { PROVIDER_TYPES } from '@everruns/contract';
+import { parseEgressAllow, type EgressAllow } from '@everruns/outbound';
 import type { Database, Vault } from '@everruns/storage';
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify';
@@ -10,6 +11,7 @@ import { createCapabilityRules } from '../services/capability-rules.ts';
 import { createFileService } from '../services/files.ts';
 import { createHarnessService } from '../services/harnesses.ts';
 import { createLinker } from '../services/links.ts';
+import { createMcpServerService, virtualCapabilities } from '../services/mcp-servers.ts';
 import { createMessageService } from '../services/messages.ts';
 import type { TurnWaiter } from '../services/messages.ts';
 import type { ResolutionPolicy } from '../services/model-resolution.ts';
@@ -34,6 +36,7 @@ import { fileRoutes } from './routes/files.ts';
 import { harnessRoutes } from './routes/harnesses.ts';
 import { healthRoute } from './routes/health.ts';
 import type { HealthFacts } from './routes/health.ts';
+import { mcpServerRoutes } from './routes/mcp-servers.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { authConfigRoute, organizationRoutes } from './routes/organizations.ts';
 import { providerRoutes } from './routes/providers.ts';
@@ -61,6 +64,8 @@ export interface AppSettings {
   /** Most rows of an organization; 0 = no limit. */
   limits: { harnesses: number; agents: number; sessions: number };
   schedules: ScheduleLimits;
+  /** What may be reached besides public addresses; nothing when absent. */
+  egress?: EgressAllow;
   /** Check every response against its schema; for tests. */
   checkResponses?: boolean;
 }
@@ -130,7 +135,9 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   });
   const link = createLinker(settings);
   const urlOf = (path: string): string => `${settings.publicUrl()}${path}`;
-  const rules = createCapabilityRules({ registry: capabilities, grade: settings.resolution.grade });
+  const mcpServers = createMcpServerService({ db, ids, link, vault, egress: settings.egress ?? parseEgressAllow('') });
+  const isVirtual = virtualCapabilities(mcpServers);
+  const rules = createCapabilityRules({ registry: capabilities, grade: settings.resolution.grade, isVirtual });
   const previews = createPreviewService({ db, rules, resolution: settings.resolution });
   const deployment = { registry: capabilities, grade: settings.resolution.grade };
   const shared = { db, ids, link, rules, deployment };
@@ -157,6 +164,7 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
     models: createModelService({ db, ids, link, resolution: settings.resolution }),
     driverTypes: PROVIDER_TYPES,
   });
+  mcpServerRoutes(api, mcpServers);
   organizationRoutes(api, createOrganizationService({ db }));
   authConfigRoute(api);
   for (const plugin of deps.plugins ?? []) await api.register(plugin);

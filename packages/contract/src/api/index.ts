@@ -10,6 +10,7 @@ export * from './messages.ts';
 export * from './capabilities.ts';
 export * from './previews.ts';
 export * from './examples.ts';
+export * from './mcp-servers.ts';
 export * from './providers.ts';
 export * from './organizations.ts';
 export * from './normalize.ts';

@@ -9,6 +9,8 @@ export * from './session-self.ts';
 export * from './session-schedules.ts';
 export * from './session-storage.ts';
 export * from './organizations.ts';
+export * from './mcp-servers.ts';
+export * from './mcp-tools.ts';
 export * from './providers.ts';
 export * from './models.ts';
 export * from './provision.ts';

@@ -6,6 +6,9 @@ import type { Keyring } from './vault.ts';
 export const ENCRYPTED_COLUMNS = [
   { table: 'providers', column: 'api_key_encrypted' },
   { table: 'providers', column: 'credentials_encrypted' },
+  { table: 'mcp_servers', column: 'api_key_encrypted' },
+  { table: 'mcp_servers', column: 'headers_encrypted' },
+  { table: 'session_secrets', column: 'value_encrypted' },
 ] as const;
 
 /** The organizations' keys: wrapped by the installation's key, so they are re-wrapped rather than re-encrypted. */

@@ -1,0 +1,144 @@
+import { fromPublicId, HIDDEN_VALUE, PlatformError } from '@everruns/contract';
+import type { CreateMcpServer, IdSource, McpServer, UpdateMcpServer, Uuid } from '@everruns/contract';
+import { checkUrl, type EgressAllow } from '@everruns/outbound';
+import { findMcpHeaders, findMcpServer, insertMcpServer, listMcpServers, updateMcpServer } from '@everruns/storage';
+import type { Database, McpServerFields, McpServerFilter, Vault } from '@everruns/storage';
+import type { Linker } from './links.ts';
+import { presentMcpServer } from './present/mcp-server.ts';
+import type { CallerScope } from './scope.ts';
+
+export interface McpServerServiceDeps {
+  db: Database;
+  ids: IdSource;
+  link: Linker;
+  vault: Vault;
+  /** What may be reached besides public addresses. */
+  egress: EgressAllow;
+}
+
+/** Throws `not_found`, and `invalid_request` for a name that is taken or an address that cannot be reached from here. */
+export interface McpServerService {
+  list(scope: CallerScope, filter: McpServerFilter): Promise<McpServer[]>;
+  get(scope: CallerScope, id: Uuid): Promise<McpServer>;
+  create(scope: CallerScope, request: CreateMcpServer): Promise<McpServer>;
+  update(scope: CallerScope, id: Uuid, request: UpdateMcpServer): Promise<McpServer>;
+  remove(scope: CallerScope, id: Uuid): Promise<void>;
+  /** Is it there, whatever its status? */
+  exists(scope: CallerScope, id: Uuid): Promise<boolean>;
+}
+
+type Secrets = Pick<McpServerFields, 'api_key_encrypted' | 'headers_encrypted' | 'header_names'>;
+
+export function createMcpServerService({ db, ids, link, vault, egress }: McpServerServiceDeps): McpServerService {
+  const check = (request: Pick<UpdateMcpServer, 'url' | 'transport_type'>): void => {
+    if (request.transport_type === 'stdio') {
+      throw new PlatformError('invalid_request', 'Only servers over http can be used here.', { field: 'transport_type' });
+    }
+    const refusal = request.url === undefined ? null : checkUrl(new URL(request.url), { kind: 'mcp', allow: egress });
+    if (refusal !== null) throw new PlatformError('invalid_request', refusal.message, { field: 'url' });
+  };
+  const update = async (scope: CallerScope, id: Uuid, changes: Partial<McpServerFields>): Promise<McpServer> => {
+    const row = await updateMcpServer(db, scope.orgId, id, changes);
+    if (row === 'taken') throw nameTaken(changes.name ?? '');
+    if (row === null) throw notFound();
+    return presentMcpServer(row, link);
+  };
+  return {
+    exists: async (scope, id) => (await findMcpServer(db, scope.orgId, id)) !== null,
+    async list(scope, filter) {
+      return (await listMcpServers(db, scope.orgId, filter)).map((row) => presentMcpServer(row, link));
+    },
+    async get(scope, id) {
+      const row = await findMcpServer(db, scope.orgId, id);
+      if (row === null) throw notFound();
+      return presentMcpServer(row, link);
+    },
+    async create(scope, request) {
+      check(request);
+      const id = ids.next();
+      const fields: McpServerFields = {
+        name: request.name,
+        description: request.description ?? null,
+        url: request.url,
+        status: 'active',
+        auth_mode: request.auth_mode ?? null,
+        protocol_mode: request.protocol_mode ?? null,
+        api_key_encrypted: null,
+        headers_encrypted: null,
+        header_names: [],
+        ...(await sealed({ db, vault }, { orgId: scope.orgId, id }, request)),
+      };
+      const row = await insertMcpServer(db, { id, orgId: scope.orgId, fields });
+      if (row === 'taken') throw nameTaken(request.name);
+      return presentMcpServer(row, link);
+    },
+    async update(scope, id, request) {
+      check(request);
+      if ((await findMcpServer(db, scope.orgId, id)) === null) throw notFound();
+      const { api_key: _key, headers: _headers, transport_type: _transport, ...rest } = request;
+      if (rest.status === 'deleted') return update(scope, id, DELETED);
+      const secrets = await sealed({ db, vault }, { orgId: scope.orgId, id }, request);
+      return update(scope, id, { ...(rest as Partial<McpServerFields>), ...secrets });
+    },
+    async remove(scope, id) {
+      await update(scope, id, DELETED);
+    },
+  };
+}
+
+const DELETED: Partial<McpServerFields> = { status: 'deleted', api_key_encrypted: null, headers_encrypted: null, header_names: [] };
+
+interface SecretRequest {
+  api_key?: string | null | undefined;
+  headers?: Record<string, string> | null | undefined;
+}
+
+/** Null clears, absent leaves alone; a hidden value among the headers stands for the one that is there. */
+async function sealed(
+  { db, vault }: Pick<McpServerServiceDeps, 'db' | 'vault'>,
+  row: { orgId: Uuid; id: Uuid },
+  request: SecretRequest,
+): Promise<Partial<Secrets>> {
+  const place = (column: string) => ({ table: 'mcp_servers', column, rowId: row.id, orgId: row.orgId });
+  const result: Partial<Secrets> = {};
+  if (request.api_key !== undefined) {
+    result.api_key_encrypted = request.api_key === null ? null : await vault.seal(place('api_key_encrypted'), request.api_key);
+  }
+  if (request.headers === undefined) return result;
+  const headers = { ...request.headers };
+  const hidden = Object.keys(headers).filter((name) => headers[name] === HIDDEN_VALUE);
+  if (hidden.length > 0) {
+    const stored = await findMcpHeaders(db, row.orgId, row.id);
+    const known = stored === null ? {} : (JSON.parse(await vault.open(place('headers_encrypted'), stored)) as Record<string, string>);
+    for (const name of hidden) {
+      if (known[name] === undefined) throw new PlatformError('invalid_request', 'There is no value to keep.', { field: `headers.${name}` });
+      headers[name] = known[name];
+    }
+  }
+  const names = Object.keys(headers);
+  result.header_names = names;
+  result.headers_encrypted = names.length === 0 ? null : await vault.seal(place('headers_encrypted'), JSON.stringify(headers));
+  return result;
+}
+
+function notFound(): PlatformError {
+  return new PlatformError('not_found', 'There is no such MCP server.');
+}
+
+function nameTaken(name: string): PlatformError {
+  return new PlatformError('invalid_request', `There is an MCP server named "${name}" already.`, { field: 'name' });
+}
+
+/** Is there a server of the organization behind a reference of the form `mcp:<id>`? */
+export function virtualCapabilities(servers: Pick<McpServerService, 'exists'>) {
+  return async (scope: CallerScope, ref: string): Promise<boolean> => {
+    const id = mcpIdOf(ref);
+    return id !== null && (await servers.exists(scope, id));
+  };
+}
+
+/** The id in a reference, which may be the public form, the bare UUID, or its digits. */
+export function mcpIdOf(ref: string): Uuid | null {
+  const text = ref.startsWith('mcp:') ? ref.slice('mcp:'.length) : '';
+  return fromPublicId('mcp', text) ?? fromPublicId('mcp', `mcp_${text.replaceAll('-', '').toLowerCase()}`);
+}

@@ -1,0 +1,42 @@
+import type { Uuid } from '@everruns/contract';
+import type { Queryable, Row, Statement } from '../database.ts';
+
+/** What MCP servers said that they can do, shared by all sessions of an organization. */
+
+export interface McpToolListRow extends Row {
+  server_key: string;
+  /** Null when it never could be asked. */
+  tools: unknown;
+  /** Milliseconds since the list was heard, and since asking failed; null for never. */
+  age_ms: number | null;
+  failed_ms: number | null;
+}
+
+const FIND: Statement = {
+  name: 'mcp_tool_lists_find',
+  text: `select server_key, tools, (extract(epoch from clock_timestamp() - fetched_at) * 1000)::float8 as age_ms,
+      (extract(epoch from clock_timestamp() - failed_at) * 1000)::float8 as failed_ms
+    from mcp_tool_lists where org_id = $1 and server_key = any ($2)`,
+};
+const KEEP: Statement = {
+  name: 'mcp_tool_list_keep',
+  text: `insert into mcp_tool_lists (org_id, server_key, tools, fetched_at) values ($1, $2, $3, clock_timestamp())
+    on conflict (org_id, server_key) do update set tools = excluded.tools, fetched_at = excluded.fetched_at, failed_at = null`,
+};
+const FAILED: Statement = {
+  name: 'mcp_tool_list_failed',
+  text: `insert into mcp_tool_lists (org_id, server_key, failed_at) values ($1, $2, clock_timestamp())
+    on conflict (org_id, server_key) do update set failed_at = excluded.failed_at`,
+};
+
+export async function findMcpToolLists(db: Queryable, orgId: Uuid, keys: readonly string[]): Promise<McpToolListRow[]> {
+  return keys.length === 0 ? [] : db.run<McpToolListRow>(FIND, [orgId, keys]);
+}
+
+export async function keepMcpTools(db: Queryable, orgId: Uuid, key: string, tools: readonly unknown[]): Promise<void> {
+  await db.run(KEEP, [orgId, key, JSON.stringify(tools)]);
+}
+
+export async function noteMcpFailure(db: Queryable, orgId: Uuid, key: string): Promise<void> {
+  await db.run(FAILED, [orgId, key]);
+}
