@@ -2,6 +2,7 @@ import type { Capability } from '@everruns/agent/capability';
 import { currentTime } from './current-time/current-time.ts';
 import { loopCapabilities } from './loop-capabilities.ts';
 import { session } from './session/session.ts';
+import { sessionFileSystem } from './session-file-system/session-file-system.ts';
 import { sessionSchedule } from './session-schedule/session-schedule.ts';
 import { sessionStorage } from './session-storage/session-storage.ts';
 import { statelessTodoList } from './stateless-todo-list/stateless-todo-list.ts';
@@ -12,6 +13,7 @@ export const builtInCapabilities: readonly Capability[] = [
   currentTime,
   ...loopCapabilities,
   session,
+  sessionFileSystem,
   sessionSchedule,
   sessionStorage,
   statelessTodoList,
