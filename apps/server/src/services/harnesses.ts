@@ -49,6 +49,8 @@ export interface HarnessService {
   list(scope: CallerScope, filter: { tokens: readonly string[]; includeArchived: boolean }): Promise<Harness[]>;
   get(scope: CallerScope, idOrName: string): Promise<Harness>;
   create(scope: CallerScope, request: CreateHarness): Promise<Harness>;
+  /** Creates, or brings the harness with this name to exactly what the request says. */
+  apply(scope: CallerScope, request: CreateHarness): Promise<{ harness: Harness; created: boolean }>;
   update(scope: CallerScope, idOrName: string, request: UpdateHarness): Promise<Harness>;
   archive(scope: CallerScope, idOrName: string): Promise<void>;
   remove(scope: CallerScope, idOrName: string): Promise<void>;
@@ -77,12 +79,36 @@ export function createHarnessService(deps: HarnessServiceDeps): HarnessService {
     await checkEffective(deps, scope, fields);
     return insert(scope, fields);
   };
+  const update = async (scope: CallerScope, idOrName: string, request: UpdateHarness): Promise<Harness> => {
+    refuseVirtual(request.name);
+    const row = await requireOwn(db, scope.orgId, idOrName);
+    if (row.status === 'archived' && request.status !== 'active') throw archived(row);
+    const capabilities = request.capabilities === undefined ? {} : { capabilities: await deps.rules.stored(scope, request.capabilities) };
+    if (request.default_model_id != null) await requireModel(db, scope.orgId, request.default_model_id, 'default_model_id');
+    const changes = changesOf({ ...request, ...capabilities });
+    const updated = await db.transaction(async (tx) => {
+      if (request.parent_harness_id != null) {
+        await lockHarnessTree(tx, scope.orgId);
+        await requireParent(tx, scope.orgId, request.parent_harness_id, row.id);
+      }
+      if (COMPOSED.some((key) => key in changes)) await checkEffective({ ...deps, db: tx }, scope, { ...row, ...changes });
+      return updateHarness(tx, scope.orgId, row.id, changes);
+    });
+    if (updated === 'taken') throw nameTaken(request.name ?? row.name);
+    if (updated === null) throw notFound();
+    return presentHarness(updated, link);
+  };
   return {
     async list(scope, filter) {
       return (await listHarnesses(db, { orgId: scope.orgId, ...filter })).map((row) => presentHarness(row, link));
     },
     get: async (scope, idOrName) => presentHarness(await requireHarness(db, scope.orgId, idOrName), link),
     create,
+    async apply(scope, request) {
+      const existing = request.name === VIRTUAL_NAME ? null : await findHarnessNamed(db, scope.orgId, request.name);
+      if (existing === null) return { harness: await create(scope, request), created: true };
+      return { harness: await update(scope, request.name, { ...EVERYTHING_UNSET, ...request }), created: false };
+    },
     async importExample(scope, name) {
       const { displayName, systemPrompt, description, capabilities, tags } = requireExample(HARNESS_EXAMPLES, name, deployment);
       const free = await freeExampleName(name, ids, (candidate) => harnessNameFree(db, scope.orgId, candidate, null));
@@ -91,25 +117,7 @@ export function createHarnessService(deps: HarnessServiceDeps): HarnessService {
       return create(scope, { ...texts, capabilities, tags, parent_harness_id: parent?.id ?? null });
     },
     examples: () => offeredExamples(HARNESS_EXAMPLES, deployment).map((example) => presentExample(example, deployment, GENERIC_HARNESS)),
-    async update(scope, idOrName, request) {
-      refuseVirtual(request.name);
-      const row = await requireOwn(db, scope.orgId, idOrName);
-      if (row.status === 'archived' && request.status !== 'active') throw archived(row);
-      const capabilities = request.capabilities === undefined ? {} : { capabilities: await deps.rules.stored(scope, request.capabilities) };
-      if (request.default_model_id != null) await requireModel(db, scope.orgId, request.default_model_id, 'default_model_id');
-      const changes = changesOf({ ...request, ...capabilities });
-      const updated = await db.transaction(async (tx) => {
-        if (request.parent_harness_id != null) {
-          await lockHarnessTree(tx, scope.orgId);
-          await requireParent(tx, scope.orgId, request.parent_harness_id, row.id);
-        }
-        if (COMPOSED.some((key) => key in changes)) await checkEffective({ ...deps, db: tx }, scope, { ...row, ...changes });
-        return updateHarness(tx, scope.orgId, row.id, changes);
-      });
-      if (updated === 'taken') throw nameTaken(request.name ?? row.name);
-      if (updated === null) throw notFound();
-      return presentHarness(updated, link);
-    },
+    update,
     async archive(scope, idOrName) {
       const row = await requireOwn(db, scope.orgId, idOrName);
       if (row.status === 'active') await archiveHarness(db, scope.orgId, row.id);
@@ -165,6 +173,22 @@ async function requireParent(db: Queryable, orgId: Uuid, parentId: Uuid, selfId:
     throw new PlatformError('invalid_request', `A chain of harnesses can be ${MAX_HARNESS_DEPTH} long.`, { field });
   }
 }
+
+/** For a request that says all there is to say: what it leaves out is cleared. */
+const EVERYTHING_UNSET: UpdateHarness = {
+  display_name: null,
+  description: null,
+  system_prompt: null,
+  parent_harness_id: null,
+  default_model_id: null,
+  capabilities: [],
+  initial_files: [],
+  tags: [],
+  mcpServers: null,
+  network_access: null,
+  parallel_tool_calls: null,
+  embedder_metadata: null,
+};
 
 /** What goes into the composition of a harness; a change of anything else cannot break it. */
 const COMPOSED = ['capabilities', 'parent_harness_id', 'initial_files'] as const satisfies readonly (keyof HarnessFields)[];

@@ -6,7 +6,6 @@ import {
   pageLinks,
   PageQuery,
   paginated,
-  PlatformError,
   PolicyMap,
   Preview,
   PreviewAgent,
@@ -21,7 +20,7 @@ import { z } from 'zod';
 import { exportAgent, importAgent } from '../../services/agent-documents.ts';
 import type { AgentService } from '../../services/agents.ts';
 import type { PreviewService } from '../../services/previews.ts';
-import { decodeUtf8, findUnstorable } from '../storable.ts';
+import { acceptDocuments, DocumentAnswer, documentOf, ExportQuery, sendDocument } from '../documents.ts';
 import type { Api } from '../types.ts';
 import { validBody } from '../validation.ts';
 import { checkNameQuery, IdOrName, NoContent, policiesOf } from './params.ts';
@@ -152,17 +151,17 @@ function agentDocuments(app: Api, agents: AgentService): void {
         tags,
         operationId: 'exportAgent',
         params: IdOrName,
-        response: { 200: { description: 'Markdown with YAML front matter', content: { 'text/markdown': { schema: z.string() } } } },
+        querystring: ExportQuery,
+        response: { 200: DocumentAnswer },
       },
     },
     async (request, reply) => {
       const agent = await agents.get(request.scope, request.params.id_or_name);
-      return reply.type('text/markdown; charset=utf-8').serializer(String).send(exportAgent(agent));
+      return sendDocument(reply, request.query.format, exportAgent(agent, request.query.format));
     },
   );
   app.register(async (plain: Api) => {
-    plain.removeAllContentTypeParsers();
-    plain.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    acceptDocuments(plain);
     plain.post(
       '/v1/agents/import',
       {
@@ -177,20 +176,10 @@ function agentDocuments(app: Api, agents: AgentService): void {
       async (request, reply) => {
         const example = request.query['from-example'];
         if (example !== undefined) return reply.code(201).send(await agents.importExample(request.scope, example));
-        const body = validBody(CreateAgent, configurationAliases(documentOf(request.body)));
+        const body = validBody(CreateAgent, configurationAliases(documentOf(request.body, importAgent)));
         const { agent, created } = await agents.apply(request.scope, body);
         return reply.code(created ? 201 : 200).send(agent);
       },
     );
   });
-}
-
-/** A document is text, and what it says must be what the store can hold. */
-function documentOf(body: unknown): Record<string, unknown> {
-  const text = body instanceof Uint8Array ? decodeUtf8(body) : '';
-  if (text === null) throw new PlatformError('invalid_request', 'The document is not valid UTF-8.', { field: 'body' });
-  const document = importAgent(text);
-  const refusal = findUnstorable(document);
-  if (refusal !== null) throw refusal;
-  return document;
 }

@@ -16,7 +16,10 @@ import {
 import { z } from 'zod';
 import type { HarnessService } from '../../services/harnesses.ts';
 import type { PreviewService } from '../../services/previews.ts';
+import { exportHarness, importHarness } from '../../services/harness-documents.ts';
+import { acceptDocuments, DocumentAnswer, documentOf, ExportQuery, sendDocument } from '../documents.ts';
 import type { Api } from '../types.ts';
+import { validBody } from '../validation.ts';
 import { checkNameQuery, IdOrName, NoContent, policiesOf } from './params.ts';
 
 const tags = ['Harnesses'];
@@ -82,6 +85,7 @@ export function harnessRoutes(app: Api, { harnesses, previews }: HarnessRoutesDe
     { schema: { tags, operationId: 'getHarnessStats', params: IdOrName, response: { 200: ResourceStats } } },
     async (request) => harnesses.stats(request.scope, request.params.id_or_name),
   );
+  harnessDocuments(app, harnesses);
   app.post(
     '/v1/harnesses/preview',
     { schema: { tags, operationId: 'previewHarness', body: PreviewHarness, response: { 200: Preview } }, config: { aliases } },
@@ -105,12 +109,40 @@ export function harnessRoutes(app: Api, { harnesses, previews }: HarnessRoutesDe
   app.get('/v1/harness-examples', { schema: { tags, operationId: 'listHarnessExamples', response: { 200: z.array(Example) } } }, async () =>
     harnesses.examples(),
   );
-  app.post(
-    '/v1/harnesses/import',
-    { schema: { tags, operationId: 'importHarness', querystring: z.object({ 'from-example': Slug }), response: { 201: Harness } } },
-    async (request, reply) => reply.code(201).send(await harnesses.importExample(request.scope, request.query['from-example'])),
-  );
   app.get('/v1/harnesses/config', { schema: { tags, operationId: 'getHarnessPolicies', response: { 200: PolicyMap } } }, async () =>
     policiesOf('harness'),
   );
+}
+
+function harnessDocuments(app: Api, harnesses: HarnessService): void {
+  app.get(
+    '/v1/harnesses/:id_or_name/export',
+    { schema: { tags, operationId: 'exportHarness', params: IdOrName, querystring: ExportQuery, response: { 200: DocumentAnswer } } },
+    async (request, reply) => {
+      const harness = await harnesses.get(request.scope, request.params.id_or_name);
+      return sendDocument(reply, request.query.format, exportHarness(harness, request.query.format));
+    },
+  );
+  app.register(async (plain: Api) => {
+    acceptDocuments(plain);
+    plain.post(
+      '/v1/harnesses/import',
+      {
+        schema: {
+          tags,
+          operationId: 'importHarness',
+          consumes: ['text/plain'],
+          querystring: z.object({ 'from-example': Slug.optional() }),
+          response: { 200: Harness, 201: Harness },
+        },
+      },
+      async (request, reply) => {
+        const example = request.query['from-example'];
+        if (example !== undefined) return reply.code(201).send(await harnesses.importExample(request.scope, example));
+        const body = validBody(CreateHarness, configurationAliases(documentOf(request.body, importHarness)));
+        const { harness, created } = await harnesses.apply(request.scope, body);
+        return reply.code(created ? 201 : 200).send(harness);
+      },
+    );
+  });
 }

@@ -37,7 +37,8 @@ export function presentHarness(row: HarnessRow, link: Linker): Harness {
 
 function actionsOf(row: HarnessRow): ActionSpec[] {
   const copy: ActionSpec = { rel: 'copy', method: 'POST', operation: 'copyHarness', suffix: '/copy' };
-  if (row.is_built_in) return [{ rel: 'self', method: 'GET', operation: 'getHarness' }, copy];
+  const exported: ActionSpec = { rel: 'export', method: 'GET', operation: 'exportHarness', suffix: '/export' };
+  if (row.is_built_in) return [{ rel: 'self', method: 'GET', operation: 'getHarness' }, copy, exported];
   const change: ActionSpec[] =
     row.status === 'active'
       ? [
@@ -48,5 +49,5 @@ function actionsOf(row: HarnessRow): ActionSpec[] {
           { rel: 'unarchive', method: 'PATCH', operation: 'updateHarness' },
           { rel: 'delete', method: 'POST', operation: 'deleteHarness', suffix: '/delete' },
         ];
-  return [{ rel: 'self', method: 'GET', operation: 'getHarness' }, ...change, copy];
+  return [{ rel: 'self', method: 'GET', operation: 'getHarness' }, ...change, copy, exported];
 }

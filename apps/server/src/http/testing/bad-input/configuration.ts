@@ -124,11 +124,24 @@ export const BAD_CONFIGURATION: readonly BadInput[] = [
     field: 'from-example',
   },
   {
-    name: 'an unnamed example harness',
-    call: ['POST', '/v1/harnesses/import'],
+    name: 'an empty document of a harness',
+    call: ['POST', '/v1/harnesses/import', ' ', { 'content-type': 'text/plain' }],
     status: 400,
     code: 'invalid_request',
-    field: 'from-example',
+    field: 'body',
+  },
+  {
+    name: 'a document over a built-in harness',
+    call: ['POST', '/v1/harnesses/import', '---\nname: base\n---\nMine.', { 'content-type': 'text/plain' }],
+    status: 400,
+    code: 'built_in',
+  },
+  {
+    name: 'a document in a format that there is not',
+    call: ['GET', '/v1/agents/existing/export?format=toml'],
+    status: 400,
+    code: 'invalid_request',
+    field: 'format',
   },
   {
     name: 'a tool of the platform',
