@@ -9,6 +9,7 @@ import { messageMetadata } from './message-metadata/message-metadata.ts';
 import { outputTruncation } from './output-truncation/output-truncation.ts';
 import { parallelToolCalls } from './request-settings/parallel-tool-calls.ts';
 import { promptCaching } from './request-settings/prompt-caching.ts';
+import { toolOutputDistillation, toolOutputPersistence } from './tool-output/tool-output.ts';
 import { toolCallRepair } from './tool-call-repair/tool-call-repair.ts';
 import { autoToolSearch, toolSearchCapability } from './tool-search/tool-search.ts';
 
@@ -25,6 +26,8 @@ export const loopCapabilities: readonly Capability[] = [
   parallelToolCalls,
   promptCaching,
   toolCallRepair,
+  toolOutputPersistence,
+  toolOutputDistillation,
   toolSearchCapability,
   autoToolSearch,
 ];

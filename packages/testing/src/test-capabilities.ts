@@ -79,6 +79,9 @@ const tools: Tool[] = [
   tool('test_big_result', { readonly: true }, object({ bytes: { type: 'integer' } }, ['bytes']), (args) =>
     toolSuccess('x'.repeat(Number(args.bytes))),
   ),
+  tool('test_list', { readonly: true }, object({ items: { type: 'integer' } }, ['items']), (args) =>
+    toolSuccess(Array.from({ length: Number(args.items) }, (_, n) => ({ n, name: `item ${n}` }))),
+  ),
   tool('test_progress', { readonly: true }, object({ message: { type: 'string' } }, ['message']), (args, ctx) => {
     ctx.progress(args.message as string);
     return toolSuccess('told');
@@ -125,7 +128,7 @@ const brokenHook: Capability = {
     features: [],
     dependencies: [],
   },
-  resolve: ({ hook }) => ({ tools: [], hooks: { [String(hook)]: () => breakDown() } }),
+  resolve: ({ hook }) => ({ tools: [], hooks: { [hook as string]: () => breakDown() } }),
 };
 
 function breakDown(): never {

@@ -290,6 +290,55 @@ describe('output_truncation', () => {
   });
 });
 
+describe('large results', () => {
+  const list = (items: number) => ({ toolCalls: [{ name: 'test_list', arguments: { items } }] });
+  const large = { toolCalls: [{ name: 'test_big_result', arguments: { bytes: 100_000 } }] };
+  const fileAt = async (chat: Conversation, path: unknown): Promise<string> => {
+    const file = await composition.api.expect<Match>('GET', `/v1/sessions/${chat.id}/fs${String(path)}`);
+    return String(file['content']);
+  };
+  const resultOf = (turn: Awaited<ReturnType<Conversation['say']>>): Match => {
+    const { result } = (payload(turn, 'tool.completed')['result'] as Match[])[0] as { result: Match };
+    return result;
+  };
+
+  it('are distilled by tool_output_distillation; the whole is in a file', () =>
+    within([{ ref: 'tool_output_distillation' }], async ({ chat, setting, sent }) => {
+      setting.simulator.script(list(1_000), said);
+      const result = resultOf(await chat.say('Go.'));
+      expect(result).toMatchObject({
+        distilled: { total_items: 1_000, last_item: { n: 999 } },
+        full_output: expect.stringMatching(/^\/outputs\/.*\.json$/) as string,
+      });
+      expect(sent(1).at(-1)?.length).toBeLessThan(1_000);
+      expect(JSON.parse(await fileAt(chat, result['full_output']))).toHaveLength(1_000);
+    }));
+
+  it('are kept by tool_output_persistence when the model may not see all of them', () =>
+    within([{ ref: 'tool_output_persistence' }], async ({ chat, setting }) => {
+      setting.simulator.script(large, said);
+      const result = resultOf(await chat.say('Go.'));
+      expect(result).toMatchObject({ truncated: true, total_bytes: 100_002 });
+      expect(await fileAt(chat, result['full_output'])).toBe('x'.repeat(100_000));
+    }));
+
+  it('that are not large stay as they are, with both', () =>
+    within([{ ref: 'tool_output_persistence' }, { ref: 'tool_output_distillation' }], async ({ chat, setting, sent }) => {
+      setting.simulator.script(list(2), said);
+      await chat.say('Go.');
+      expect(sent(1).at(-1)).toBe('result [{"n":0,"name":"item 0"},{"n":1,"name":"item 1"}]');
+    }));
+
+  it('are cut as ever where they cannot be kept', () =>
+    within([{ ref: 'tool_output_persistence' }], async ({ chat, setting, sent }) => {
+      const inTheWay = { content: 'a file where the folder would be', encoding: 'text' };
+      await composition.api.expect('POST', `/v1/sessions/${chat.id}/fs/outputs`, inTheWay);
+      setting.simulator.script(large, said);
+      await chat.say('Go.');
+      expect(sent(1).at(-1)).toContain('Cut here: the result has 100002 bytes');
+    }));
+});
+
 describe('a broken hook', () => {
   const detailed = { ref: 'error_disclosure', config: { mode: 'detailed' } };
 

@@ -27,10 +27,11 @@ beforeAll(async () => {
 afterAll(() => composition.close());
 
 it('a worker that takes over asks byte for byte what the dead one asked, with what the model had looked up', () =>
-  withSetting(composition, WIRE, async ({ simulator, converse }) => {
+  withSetting(composition, WIRE, async (setting) => {
+    const { simulator } = setting;
     const search = { toolCalls: [{ name: 'tool_search', arguments: { query: 'test_sleep', max_results: 1 } }] };
     simulator.script(search, search, { stallAfter: 'headers' }, { text: 'Found it.' });
-    const chat = await converse({ capabilities: CAPABILITIES });
+    const chat = await setting.converse({ capabilities: CAPABILITIES });
     const { body } = await chat.post('Look it up.');
     await eventually(() => simulator.requests.length === 3, 'the third call');
     composition.workers[0]?.link.kill();
