@@ -69,7 +69,16 @@ export const InitialFile = z
     message: 'Expected base64 as in RFC 4648.',
   });
 
-export const NetworkAccessList = z.object({ allowed: z.array(z.string()).optional(), blocked: z.array(z.string()).optional() });
+const HOST_PATTERN = /^(?:\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
+const HostPattern = z
+  .string()
+  .max(260)
+  .regex(HOST_PATTERN, 'Expected a host such as example.com, *.example.com or *, with a port if need be, and without a scheme or path.');
+
+export const NetworkAccessList = z.object({
+  allowed: z.array(HostPattern).max(200).optional().describe('Hosts that may be reached; absent = all, empty = none'),
+  blocked: z.array(HostPattern).max(200).optional(),
+});
 
 export const ScopedMcpServer = z.object({
   type: z.enum(['http', 'stdio']).optional(),

@@ -75,6 +75,13 @@ export const BAD_CONFIGURATION: readonly BadInput[] = [
     code: 'invalid_request',
     field: 'capabilities.0.config',
   },
+  ...['https://example.com', 'example.com/path', '*.*.example.com', 'a b', ''].map((host): BadInput => ({
+    name: `"${host}" as a host`,
+    call: ['POST', '/v1/agents', { name: 'x', system_prompt: 'x', network_access: { allowed: ['example.com', host] } }],
+    status: 400,
+    code: 'invalid_request',
+    field: 'network_access.allowed.1',
+  })),
   {
     name: 'a tool named like one of a capability',
     call: [
