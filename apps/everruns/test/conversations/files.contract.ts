@@ -244,4 +244,19 @@ describe('files of a session', () => {
         expect(result?.value).toMatchObject({ truncation: { truncated: true, reason: 'size_cap' } });
       }
     }));
+
+  it('hold what a tool had too much to say, and the model is told where', async () => {
+    const chat = await setting.converse({ capabilities: [{ ref: 'session_file_system' }, { ref: 'test_tools' }], tools: [] });
+    const path = '/workspace/outputs/';
+    const [big] = await use(chat, ['test_big_result', { bytes: 300_000 }]);
+    const told = received(setting.simulator.requests.at(-1)).at(-1) ?? '';
+    expect(Buffer.byteLength(told)).toBeLessThan(70_000);
+    const file = new RegExp(`All of it is in the file (${path}[\\w.-]+): read it in parts`).exec(told)?.[1] ?? '';
+    expect(JSON.stringify(big?.value)).toContain(file);
+    const [read] = await use(chat, ['stat_file', { path: file }]);
+    expect(read?.value).toMatchObject({ exists: true, size_bytes: expect.any(Number) as number });
+    const content = String((await composition.api.call('GET', `/v1/sessions/${chat.id}/fs${file}`)).body['content']);
+    expect(content.length).toBeGreaterThanOrEqual(300_000);
+    await chat.close();
+  });
 });

@@ -2,7 +2,9 @@ import type { CapabilityRegistry, JsonObject, ToolContext, ToolResult } from '..
 import { isRecord, present } from '../objects.ts';
 import { SessionCallError } from '../session-access.ts';
 import { checkArguments } from './check-arguments.ts';
-import { limitError, limitJson } from './limit-result.ts';
+import { keptError, keptJson } from './keep-output.ts';
+import type { OutputPlace } from './keep-output.ts';
+import { limitError } from './limit-result.ts';
 
 /** One call as it travels to where tools run; plain data. */
 export interface ToolRequest {
@@ -27,7 +29,8 @@ export const INTERNAL_ERROR = 'The tool failed because of an internal error.';
  */
 export async function executeTool(registry: CapabilityRegistry, request: ToolRequest, hooks: ToolHooks): Promise<ToolExecution> {
   try {
-    return toExecution(await rewritten(registry, request, { result: await runTool(registry, request, hooks), hooks }));
+    const result = await rewritten(registry, request, { result: await runTool(registry, request, hooks), hooks });
+    return await toExecution(result, { ...hooks, tool_call_id: request.context.tool_call_id });
   } catch (error) {
     if (error instanceof SessionCallError && error.code !== 'internal') return { status: 'error', error: limitError(error.message) };
     return internal(error);
@@ -68,12 +71,12 @@ async function rewritten(
   return current;
 }
 
-function toExecution(result: ToolResult): ToolExecution {
+async function toExecution(result: ToolResult, place: OutputPlace): Promise<ToolExecution> {
   switch (result.kind) {
     case 'success':
-      return { status: 'success', json: limitJson(JSON.stringify(result.value ?? null)) };
+      return { status: 'success', json: await keptJson(result.value ?? null, place) };
     case 'error':
-      return { status: 'error', error: limitError(result.text) };
+      return { status: 'error', error: await keptError(result.text, place) };
     case 'internal':
       return internal(result.cause);
   }

@@ -5,6 +5,12 @@ import { limitError, limitJson, MAX_RESULT_BYTES } from './limit-result.ts';
 const bytes = (text: string) => Buffer.byteLength(text);
 
 describe('limitJson', () => {
+  it('names the file that holds all of it', () => {
+    expect(limitJson(JSON.stringify('x'.repeat(100_000)), { path: '/workspace/outputs/1.txt' })).toMatch(
+      /All of it is in the file \/workspace\/outputs\/1\.txt: read it in parts\.\]"$/,
+    );
+  });
+
   it('leaves what fits alone', () => {
     const json = JSON.stringify('x'.repeat(MAX_RESULT_BYTES - 2));
     expect(bytes(json)).toBe(MAX_RESULT_BYTES);
@@ -26,7 +32,7 @@ describe('limitJson', () => {
   it('never exceeds the limit and never splits a character', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary' }), { maxLength: 40 }), fc.integer({ min: 200, max: 400 }), (value, maxBytes) => {
-        const limited = limitJson(JSON.stringify(value), maxBytes);
+        const limited = limitJson(JSON.stringify(value), { maxBytes });
         expect(bytes(limited)).toBeLessThanOrEqual(maxBytes);
         expect(() => JSON.parse(limited) as unknown).not.toThrow();
         expect(limited).not.toContain('\ufffd');
