@@ -230,6 +230,18 @@ describe('onModelError', () => {
     expect(new Set(models.requests.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(2);
   });
 
+  it('has that other answer watched and replayed like any other', async () => {
+    const atEnd: Hooks = {
+      watchOutput: () => ({
+        check: (text, _, isWhole) => (isWhole && text === 'OK' ? { guardrail_id: 'g', reason_code: 'r', replacement: 'No.' } : null),
+      }),
+    };
+    expect((await step([tooLarge, says('OK')], { shorter, atEnd }, { messages }).outcome()).text).toBe('No.');
+    const signed = [{ type: 'text' as const, delta: 'Fine' }, { type: 'text_end' as const, replay: { s: 1 } }, finish()];
+    const { outcome } = step([tooLarge, signed], { shorter, atEnd }, { messages });
+    expect((await outcome()).replay?.parts).toEqual([{ type: 'text', start: 0, end: 4, replay: { s: 1 } }]);
+  });
+
   it('is asked once: a second failure ends the step', async () => {
     const { outcome, models } = step([tooLarge, tooLarge], { shorter }, { messages });
     expect(await outcome()).toMatchObject({ success: false, error: { code: 'request_too_large' } });

@@ -113,10 +113,7 @@ class ReasonStep {
     const prepared = prepareStep(input, agent);
     this.agent = prepared.shown;
     for (const event of prepared.events) this.#output.attach(event);
-    this.#collector = new AnswerCollector(this.#output, this.#deps.clock, {
-      ...this.#labels,
-      watches: outputWatches(agent.hooks, prepared.view),
-    });
+    this.#collectFor(prepared);
     const resume = isRecord(checkpoint?.resume) ? (checkpoint.resume as ReplayState) : undefined;
     const result = await this.#ask({ chat, request: prepared.request, name: input.message_id, ...present({ resume }) }, signal);
     if (result.error === undefined) return this.#succeeded(agent, prepared.view, result);
@@ -139,10 +136,17 @@ class ReasonStep {
     if (answer === null) return { ...this.failed(failure), ...present({ retry }) };
     if ('text' in answer) return { ...this.failed({ ...failure, text: answer.text }), ...present({ retry }) };
     const { request, events } = promptOf(input, prepared.shown, answer.messages);
+    this.#collectFor(prepared);
     for (const event of events) this.#output.attach(event);
     const again = await this.#ask({ chat, request, name: `${input.message_id}:again` }, signal);
     if (again.error === undefined) return this.#succeeded(agent, prepared.view, again);
     return { ...this.failed(failureOfModel(again.error)), ...present({ retry: again.retry }) };
+  }
+
+  /** What comes in from here on is a new answer, watched by its own watches. */
+  #collectFor({ shown, view }: PreparedStep): void {
+    const watches = outputWatches(shown.hooks, view);
+    this.#collector = new AnswerCollector(this.#output, this.#deps.clock, { ...this.#labels, watches });
   }
 
   async #ask(asked: Asked, signal: AbortSignal): Promise<ModelCallResult> {

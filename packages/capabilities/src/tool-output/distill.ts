@@ -5,6 +5,7 @@ import { headAndTail } from '../output-truncation/output-truncation.ts';
 const SAMPLE_ITEMS = 3;
 const MAX_TEXT_BYTES = 1_500;
 const MAX_MEMBERS = 40;
+const MIN_ROOM_BYTES = 100;
 const MAX_DEPTH = 8;
 const DIFF_FILE = /^(?:diff --git a\/(?<git>\S+) |\+\+\+ b\/(?<plain>\S+))/;
 
@@ -12,8 +13,13 @@ const DIFF_FILE = /^(?:diff --git a\/(?<git>\S+) |\+\+\+ b\/(?<plain>\S+))/;
 export function distill(value: Json, maxBytes: number): Json {
   const gist = typeof value === 'string' ? textGist(value, maxBytes) : shrink(value, 0);
   const json = JSON.stringify(gist);
-  // Quotes and line breaks grow when a text is serialised again; half of the room leaves enough for them.
-  return Buffer.byteLength(json) <= maxBytes ? gist : headAndTail(typeof gist === 'string' ? gist : json, Math.floor(maxBytes / 2));
+  if (Buffer.byteLength(json) <= maxBytes) return gist;
+  const text = typeof gist === 'string' ? gist : json;
+  // Quotes, line breaks and control characters grow when a text is serialised again.
+  for (let room = maxBytes; ; room = Math.floor(room / 2)) {
+    const cut = headAndTail(text, room);
+    if (room < MIN_ROOM_BYTES || Buffer.byteLength(JSON.stringify(cut)) <= maxBytes) return cut;
+  }
 }
 
 function textGist(text: string, maxBytes: number): Json {
