@@ -14,12 +14,15 @@ const PREFIXES: Readonly<Record<string, string>> = {
   models: 'model',
   orgs: 'org',
   workspaces: 'wsp',
+  'mcp-servers': 'mcp',
+  schedules: 'sched',
 };
 /** What a request needs besides the id to be a good one. */
 const BODIES: Readonly<Record<string, object>> = {
   putAgent: { name: 'new', system_prompt: 'x' },
   createMessage: { message: { content: [{ type: 'text', text: 'x' }] } },
   submitToolResults: { tool_results: [{ tool_call_id: 'x' }] },
+  updateSessionSchedule: { enabled: true },
   createModel: { model_id: 'new', display_name: 'x' },
   setSessionSecrets: { secrets: { a: 'x' } },
   moveSessionFile: { src_path: 'a', dst_path: 'b' },
@@ -31,8 +34,8 @@ const BODIES: Readonly<Record<string, object>> = {
   grepWorkspaceFiles: { pattern: 'x' },
   statWorkspaceFile: { path: 'a' },
 };
-/** Makes what is not there; and a capability is found by a slug that can be any text. */
-const NOT_MISSING = new Set(['putAgent', 'getCapability']);
+/** Makes what is not there; and capabilities and examples are found by names that are no ids. */
+const NOT_MISSING = new Set(['putAgent', 'getCapability', 'useAgentExample']);
 
 let app: TestApp;
 let operations: { method: string; path: string; name: string }[];
