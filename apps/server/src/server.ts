@@ -21,6 +21,7 @@ import { storageOps } from './session-ops/storage.ts';
 import { createFileService } from './services/files.ts';
 import { createScheduleService } from './services/schedules.ts';
 import { createSessionStorage } from './services/session-storage.ts';
+import { createProviderOpener } from './services/catalogues.ts';
 import { createModelResolver } from './services/model-resolution.ts';
 import { offeredExamples } from './services/examples.ts';
 import { provisionAll } from './services/provisioning.ts';
@@ -108,6 +109,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
       ...fileOps(createFileService(db)),
     }),
     resolveModel: (turn) => resolver.resolve(turn),
+    openProvider: createProviderOpener(vault),
     streams: (peers) =>
       createStreams({ db, openDedicated: () => directDb.dedicated(), peers, config: streamConfig(config), log, clock: systemClock }),
     address: formatAddress(config.http),
@@ -139,6 +141,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
     vault,
     capabilities,
     turns: engine.turns,
+    catalogues: engine.catalogues,
     waiter: waitThroughStreams(pipeline),
     feed: pipeline.feed,
     authenticate: authenticateAnyone,

@@ -118,8 +118,24 @@ export interface ChatModel {
   stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelPart>;
 }
 
+/** Everything of an endpoint but the model. */
+export type ProviderEndpoint = Omit<ModelEndpoint, 'model'>;
+
+/** A model as its provider lists it. */
+export interface ListedModel {
+  /** Name to call it by. */
+  id: string;
+  displayName?: string;
+  limits?: { context: number; output: number };
+}
+
 /** Makes the model of an endpoint; one registry per worker, filled in its `main.ts`. */
 export interface ModelRegistry {
+  /**
+   * What the provider says that it has, at most some thousands; null when its driver has no way to ask. Throws a `ModelError`, or the signal's
+   * reason.
+   */
+  list?(endpoint: ProviderEndpoint, signal: AbortSignal): Promise<ListedModel[] | null>;
   /** Throws a `ModelError` of kind `misconfigured` when no driver has this provider type or its key is missing. */
   open(endpoint: ModelEndpoint): ChatModel;
 }

@@ -23,6 +23,8 @@ export const ERROR_CODES = {
   duplicate_tool: { status: 400, title: 'Two tools have the same name' },
   cyclic_parent: { status: 400, title: 'A harness would descend from itself' },
   unknown_model: { status: 400, title: 'The model is not known' },
+  provider_key_missing: { status: 400, title: 'The provider has no key' },
+  provider_key_invalid: { status: 400, title: 'The provider refused the key' },
   dependency_archived: { status: 400, title: 'A part that this depends on is archived' },
   built_in: { status: 400, title: 'Built-in resources cannot be changed' },
   not_a_directory: { status: 400, title: 'Not a directory' },
@@ -50,6 +52,7 @@ export const ERROR_CODES = {
   too_many_streams: { status: 429, title: 'Too many streams' },
   internal: { status: 500, title: 'Internal error' },
   unavailable: { status: 503, title: 'Not available at the moment' },
+  provider_unavailable: { status: 503, title: 'The provider gave no answer that can be used' },
 } as const satisfies Record<string, CodeSpec>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

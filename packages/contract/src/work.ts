@@ -99,6 +99,20 @@ export interface ReasonInput {
   probe?: boolean;
 }
 
+/** Asks a provider which models it has; that also tells whether the key is good. Belongs to no session. */
+export interface CatalogueInput {
+  kind: 'catalogue';
+  provider: Pick<ResolvedModel, 'provider_type' | 'base_url' | 'api_key' | 'options'>;
+}
+
+/** What a provider answered: its models, null when its driver cannot ask, or why not. */
+export interface CatalogueOutcome {
+  kind: 'catalogue';
+  models?: { id: string; display_name?: string; limits?: { context: number; output: number } }[] | null;
+  /** Kind of the `ModelError`, and its text without secrets. */
+  error?: { kind: string; message: string };
+}
+
 export interface ToolInput {
   kind: 'tool';
   ids: StepIds;
@@ -234,5 +248,5 @@ export interface TaskFailure {
   retryable: boolean;
 }
 
-export type TaskOutcome = ReasonOutcome | ToolOutcome | TaskFailure;
-export type TaskInput = ReasonInput | ToolInput;
+export type TaskOutcome = ReasonOutcome | ToolOutcome | CatalogueOutcome | TaskFailure;
+export type TaskInput = ReasonInput | ToolInput | CatalogueInput;

@@ -1,4 +1,4 @@
-import type { ChatModel, ModelEndpoint } from '@everruns/agent/model';
+import type { ChatModel, ListedModel, ModelEndpoint, ProviderEndpoint } from '@everruns/agent/model';
 
 /**
  * One wire protocol, registered by id. It owns no credential and no address: `create` gets both, must be cheap and must not touch the
@@ -7,6 +7,8 @@ import type { ChatModel, ModelEndpoint } from '@everruns/agent/model';
 export interface ModelDriver {
   id: string;
   create(endpoint: ModelEndpoint): ChatModel;
+  /** What the provider has; absent when its protocol has no list. Throws a `ModelError`. */
+  list?(endpoint: ProviderEndpoint, signal: AbortSignal): Promise<ListedModel[]>;
 }
 
 export function defineDriver(driver: ModelDriver): ModelDriver {

@@ -1,4 +1,4 @@
-import { type ModelEndpoint, ModelError } from '@everruns/agent/model';
+import { ModelError, type ProviderEndpoint } from '@everruns/agent/model';
 
 /** What a driver's SDK is opened with: always explicit, because the SDKs read the environment for whatever they are not given. */
 export interface Address {
@@ -16,7 +16,7 @@ export interface VendorAddress {
  * Resolves the address of an endpoint. A `baseUrl` without a path gets the protocol's usual one, since vendors and their clients disagree
  * whether it belongs to the address. Throws `misconfigured` for an address that cannot work.
  */
-export function baseUrlOf(endpoint: ModelEndpoint, vendor: VendorAddress): string {
+export function baseUrlOf(endpoint: ProviderEndpoint, vendor: VendorAddress): string {
   if (endpoint.baseUrl === undefined || endpoint.baseUrl === '') return vendor.origin + vendor.path;
   const url = URL.canParse(endpoint.baseUrl) ? new URL(endpoint.baseUrl) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
@@ -26,7 +26,7 @@ export function baseUrlOf(endpoint: ModelEndpoint, vendor: VendorAddress): strin
 }
 
 /** Throws `misconfigured` without a key: a request that must fail is not sent. */
-export function addressOf(endpoint: ModelEndpoint, vendor: VendorAddress): Address {
+export function addressOf(endpoint: ProviderEndpoint, vendor: VendorAddress): Address {
   if (!endpoint.apiKey) throw new ModelError('misconfigured', `The provider "${endpoint.providerType}" has no API key.`);
   return { baseUrl: baseUrlOf(endpoint, vendor), apiKey: endpoint.apiKey };
 }

@@ -14,10 +14,11 @@ const DEFAULT_CAPACITY = 256;
  * Opens models by provider type. A model is kept per endpoint (type, model, address, key, options), so that a step pays for a look-up
  * and not for a provider instance. The key is part of the look-up and therefore stays in this process's memory.
  */
-export function createModelRegistry({ drivers, capacity = DEFAULT_CAPACITY }: ModelRegistryOptions): ModelRegistry {
+export function createModelRegistry({ drivers, capacity = DEFAULT_CAPACITY }: ModelRegistryOptions): Required<ModelRegistry> {
   const byId = indexDrivers(drivers);
   const opened = new Map<string, ChatModel>();
   return {
+    list: async (endpoint, signal) => (await requireDriver(byId, endpoint.providerType).list?.(endpoint, signal)) ?? null,
     open(endpoint) {
       const key = endpointKey(endpoint);
       const model = opened.get(key) ?? requireDriver(byId, endpoint.providerType).create(endpoint);

@@ -39,6 +39,8 @@ import type { HealthFacts } from './routes/health.ts';
 import { mcpServerRoutes } from './routes/mcp-servers.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { authConfigRoute, organizationRoutes } from './routes/organizations.ts';
+import { createCatalogueService } from '../services/catalogues.ts';
+import type { CatalogueAsker } from '../turns/catalogues.ts';
 import { providerRoutes } from './routes/providers.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { createScheduleService } from '../services/schedules.ts';
@@ -77,6 +79,7 @@ export interface AppDeps {
   vault: Vault;
   capabilities: CapabilityRegistry;
   turns: TurnService;
+  catalogues: CatalogueAsker;
   waiter: TurnWaiter;
   feed: Pick<CommitFeed, 'committed'>;
   authenticate: Authenticate;
@@ -161,6 +164,7 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   capabilityRoutes(api, { capabilities: createCapabilityService({ registry: capabilities, rules, link }), urlOf });
   providerRoutes(api, {
     providers: createProviderService({ db, ids, link, vault, providerTypes: null }),
+    catalogues: createCatalogueService({ db, ids, vault, resolution: settings.resolution, asker: deps.catalogues }),
     models: createModelService({ db, ids, link, resolution: settings.resolution }),
     driverTypes: PROVIDER_TYPES,
   });

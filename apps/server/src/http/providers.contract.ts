@@ -120,8 +120,16 @@ describe('a provider', () => {
     expect((await app.call('GET', `/v1/models/${textOf(model.json['id'])}`)).status).toBe(404);
   });
 
-  test('says that its models cannot be synchronised', async () => {
-    expect((await app.call('POST', path(await create(), '/sync-models'))).json).toEqual({ status: 'not_supported' });
+  test('of simulated models has no list to synchronise with', async () => {
+    const simulated = await create({ provider_type: 'llmsim' });
+    expect((await app.call('POST', path(simulated, '/sync-models'))).json).toEqual({ status: 'not_supported' });
+  });
+
+  test('without a key is not asked for its models', async () => {
+    const answer = await app.call('POST', path(await create(), '/sync-models'));
+    expect([answer.status, answer.json['code']]).toEqual([400, 'provider_key_missing']);
+    const gone = await app.call('POST', `/v1/providers/provider_${'0'.repeat(31)}9/sync-models`);
+    expect(gone.status).toBe(404);
   });
 
   test('types come with what their forms ask for', async () => {

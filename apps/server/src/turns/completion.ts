@@ -1,6 +1,6 @@
 import type { PlannedCall, ReasonOutcome, TaskOutcome, ToolOutcome } from '@everruns/contract';
-import { DEFAULT_BREAKER, decideReason, decideTool, expects, withUniqueIds } from '@everruns/engine';
-import type { ModelFacts, Plan, TurnState } from '@everruns/engine';
+import { DEFAULT_BREAKER, decideCatalogue, decideReason, decideTool, expects, isCatalogue, withUniqueIds } from '@everruns/engine';
+import type { CatalogueState, ModelFacts, Plan, TurnState } from '@everruns/engine';
 import { callsOfStep, completeStep, workflowsById } from '@everruns/storage';
 import type { CompleteResult } from '@everruns/storage';
 import type { Attachment } from './attachment.ts';
@@ -41,11 +41,27 @@ export async function completeTask(
     await failLease(ctx, leaseOf(task.record, task.attachment), outcome);
     return { verdict: 'ok', next: null };
   }
+  if (isCatalogue(task.record.state)) return completeCatalogue(ctx, task.record, task.record.state, outcome);
   if (outcome.kind !== task.record.pool)
     throw new TypeError(`A ${task.record.pool} task cannot end with the outcome of "${String(outcome.kind)}".`);
   // A state that was read after the lease may be newer than it: then somebody else has recorded how the task ended.
   if (!expects(task.record.state as TurnState, task.record)) return LOST;
-  return outcome.kind === 'reason' ? completeReason(ctx, task, outcome, options) : completeTool(ctx, task.record, outcome, options);
+  return outcome.kind === 'reason'
+    ? completeReason(ctx, task, outcome, options)
+    : completeTool(ctx, task.record, outcome as ToolOutcome, options);
+}
+
+async function completeCatalogue(
+  ctx: EngineContext,
+  record: TaskRecord,
+  state: CatalogueState,
+  outcome: TaskOutcome,
+): Promise<CompletionAnswer> {
+  if (outcome.kind !== 'catalogue') throw new TypeError(`A catalogue cannot end with the outcome of "${String(outcome.kind)}".`);
+  const { sessionId, taskId, token } = record;
+  const plan = decideCatalogue(state, outcome);
+  const result = await repeat(ctx, () => completeStep(ctx.db, { sessionId, taskId, token, revision: null, seen: 0, plan }), sessionId);
+  return settle(ctx, record, result, { only: { plan, eager: null }, last: null, steered: null });
 }
 
 async function completeReason(

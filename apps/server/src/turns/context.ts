@@ -1,4 +1,4 @@
-import type { IdSource, ResolvedModel, Uuid } from '@everruns/contract';
+import type { CatalogueInput, IdSource, ResolvedModel, Uuid } from '@everruns/contract';
 import type { DecideContext } from '@everruns/engine';
 import type { Applied, ClaimedTask, Database, DroppedLease, TurnConfig } from '@everruns/storage';
 import type { SessionOps } from '../session-ops/scope.ts';
@@ -29,6 +29,8 @@ export interface EngineSettings {
 
 export const ENGINE_DEFAULTS: EngineSettings = { clientDeadlineMs: 86_400_000, orgCap: 1_000, releaseAfterMs: 300, silentAfterMs: 4_000 };
 
+export type OpenProvider = (sealed: unknown, at: { orgId: Uuid; workflowId: Uuid }) => Promise<CatalogueInput['provider']>;
+
 /** What every part of the engine's server side works with. */
 export interface EngineContext {
   db: Database;
@@ -55,6 +57,8 @@ export interface EngineContext {
   /** A reply was lost: leases may stand in our name that nobody knows of. Looks for them once things have settled. */
   reconcile(): void;
   resolveModel(config: TurnConfig): Promise<ResolvedModel>;
+  /** A provider with its key, as it was sealed for the queue. */
+  openProvider: OpenProvider;
   /** What running steps may ask for. */
   ops: SessionOps;
   /** Aborted when the process shuts down. */

@@ -1,5 +1,6 @@
-import type { ReasonInput, ResolvedModel, Uuid } from '@everruns/contract';
+import type { CatalogueInput, ReasonInput, ResolvedModel, ToolInput, Uuid } from '@everruns/contract';
 import type { Task } from '@everruns/contract/generated/worker';
+import { isCatalogue } from '@everruns/engine';
 import { isTransient, outcomeUnknown } from '@everruns/storage';
 import type { ClaimedTask } from '@everruns/storage';
 import type { Attachment } from './attachment.ts';
@@ -75,7 +76,7 @@ export class Delivery {
   async #start(attachment: Attachment, record: TaskRecord): Promise<void> {
     const ctx = this.#ctx;
     try {
-      const input = record.pool === 'tool' ? toolInput(record) : await this.#reasonInput(attachment, record);
+      const input = record.pool === 'tool' ? await this.#toolInput(record) : await this.#reasonInput(attachment, record);
       if (input === null) return; // parked
       if (!attachment.tasks.has(record.token)) return; // cancelled while its input was read
       const task = wireTask(record, input);
@@ -86,6 +87,12 @@ export class Delivery {
     } catch (error) {
       await this.#undelivered(attachment, record, error);
     }
+  }
+
+  async #toolInput(record: TaskRecord): Promise<ToolInput | CatalogueInput> {
+    if (!isCatalogue(record.state)) return toolInput(record);
+    const { orgId, workflowId, payload } = record;
+    return { kind: 'catalogue', provider: await this.#ctx.openProvider(payload.input['sealed'], { orgId, workflowId }) };
   }
 
   /** The input as the circuits let it through: with its model, or with the one that stands in for it. Null parks the task. */

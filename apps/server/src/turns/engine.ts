@@ -6,7 +6,7 @@ import type { SessionOps } from '../session-ops/scope.ts';
 import type { CommitFeed, Peers, ReadyHints } from '../stream/port.ts';
 import { Breakers } from './breakers.ts';
 import { cancelLease, ENGINE_DEFAULTS } from './context.ts';
-import type { EngineContext, EngineSettings, Log } from './context.ts';
+import type { EngineContext, EngineSettings, Log, OpenProvider } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Delivery } from './delivery.ts';
 import { Gateway, LIVENESS_CHECK_MS } from './gateway.ts';
@@ -15,6 +15,8 @@ import type { TurnService } from './port.ts';
 import { Reconciler } from './reconciler.ts';
 import { endOverdue, endUnstarted, fireTimers, recoverOrphans } from './recovery.ts';
 import { requeueDeadLetter } from './requeue.ts';
+import { createCatalogueAsker } from './catalogues.ts';
+import type { CatalogueAsker } from './catalogues.ts';
 import { createTurnService } from './service.ts';
 import { Tallies } from './tallies.ts';
 import { TURN_VERSIONS } from './versions.ts';
@@ -24,6 +26,8 @@ export interface EngineDeps<S extends EventPipeline> {
   ids: IdSource;
   log: Log;
   resolveModel(config: TurnConfig): Promise<ResolvedModel>;
+  /** Without it, providers cannot be asked for their catalogues. */
+  openProvider?: OpenProvider;
   ops: SessionOps;
   /** Made by the caller once it has the instance: streams need to know the peers. */
   streams(peers: Peers): S;
@@ -46,6 +50,7 @@ export interface Engine<S = EventPipeline> {
   /** What the `streams` of the dependencies made. */
   streams: S;
   turns: TurnService;
+  catalogues: CatalogueAsker;
   gateway: WorkerGateway;
   peers: Peers;
   workers(): { id: string; load: number; draining: boolean; loopDelayMs: number }[];
@@ -119,6 +124,7 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
     decides: (version) => versions.includes(version),
     newTurnVersion: () => instance.commonVersion('turn'),
     resolveModel: (config) => deps.resolveModel(config),
+    openProvider: deps.openProvider ?? (() => Promise.reject(new Error('This control plane opens no providers.'))),
     ops: deps.ops,
     signal: stopping.signal,
     assign: (attachment, task) => delivery.assign(attachment, task),
@@ -136,17 +142,10 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
   return {
     streams,
     turns: createTurnService(ctx),
+    catalogues: createCatalogueAsker(ctx),
     gateway,
     peers: instance,
-    workers: () =>
-      [...dispatcher.attachments.values()].map((attachment) => {
-        return {
-          id: attachment.worker.workerId,
-          load: attachment.load(),
-          draining: attachment.draining,
-          loopDelayMs: attachment.loopDelayMs,
-        };
-      }),
+    workers: () => workersOf(dispatcher),
     addUp: () => addUp(ctx),
     requeue: (id) => requeueDeadLetter(ctx, id),
     drain: () => {
@@ -220,4 +219,11 @@ async function runDue(ctx: EngineContext, instance: Instance, result: BeatResult
   if (result.readyPools.length > 0) ctx.dispatcher.poke(result.readyPools);
   // A timer that cannot be fired waits for the next beat, or it would be tried without a pause.
   if (result.nextTimerMs !== null && fired === true) instance.soon(Math.ceil(result.nextTimerMs));
+}
+
+function workersOf(dispatcher: Dispatcher): ReturnType<Engine['workers']> {
+  return [...dispatcher.attachments.values()].map((attachment) => {
+    const { worker, draining, loopDelayMs } = attachment;
+    return { id: worker.workerId, load: attachment.load(), draining, loopDelayMs };
+  });
 }

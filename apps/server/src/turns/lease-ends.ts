@@ -6,8 +6,10 @@ import {
   decideGoOn,
   decideSeal,
   decideTool,
+  decideUnasked,
   DEFAULT_RETRY,
   FINAL_STATUSES,
+  isCatalogue,
   isRetryable,
   retryDelayMs,
 } from '@everruns/engine';
@@ -53,6 +55,7 @@ export function settleCall(ctx: EngineContext, lease: HeldLease, end: CallEnd, h
 }
 
 function planOfCall(ctx: EngineContext, state: TurnState, call: { workflow: WorkflowRow; callId: string; end: CallEnd }): Plan {
+  if (isCatalogue(state)) return decideUnasked(state, call.end.error ?? call.end.status);
   const { workflow, callId, end } = call;
   const plans = new Map(workflow.calls.map((row) => [row.callId, row.plan]));
   const decision = decideTool(state, { callId, end, plans }, decideContext(ctx));
@@ -62,6 +65,7 @@ function planOfCall(ctx: EngineContext, state: TurnState, call: { workflow: Work
 /** Lost too often without any progress: the turn stops, unless a message came in that nobody has read. */
 export function sealTurn(ctx: EngineContext, lease: HeldLease): Promise<void> {
   return underLease(ctx, lease, { holder: 'as read' }, async (state, workflow, held) => {
+    if (isCatalogue(state)) return { plan: decideUnasked(state, 'Its worker was lost several times.'), drop: 'all' };
     const open = openCalls(workflow);
     if (!(await hasUnreadInput(held))) return { plan: decideSeal(state, open, decideContext(ctx)), drop: 'all' };
     if (lease.callId === null) return { plan: decideGoOn(state, open, decideContext(ctx)), drop: 'all' };
@@ -116,6 +120,7 @@ interface Death {
 }
 
 function planOfDeath(ctx: EngineContext, state: TurnState, death: Death): Plan {
+  if (isCatalogue(state)) return decideUnasked(state, death.detail);
   const open = openCalls(death.workflow);
   if (death.unread) return decideGoOn(state, open, decideContext(ctx));
   const plan = decideDeath(state, open, death.detail, decideContext(ctx));

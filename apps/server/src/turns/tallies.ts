@@ -84,5 +84,6 @@ export class Tallies {
 
 function succeeded(outcome: TaskOutcome): boolean {
   if (outcome.kind === 'failure') return false;
+  if (outcome.kind === 'catalogue') return outcome.error === undefined;
   return outcome.kind === 'reason' ? outcome.success : outcome.status === 'success';
 }

@@ -1,5 +1,6 @@
 import type { JsonObject } from '@everruns/agent/capability';
 import { ModelDetached } from '@everruns/agent/model';
+import { runCatalogue } from './run-catalogue.ts';
 import { runReasonStep, type ReasonDeps } from '@everruns/agent/reason/reason-step';
 import type { CallSession } from '@everruns/agent/session-access';
 import { runToolStep, type ToolExecutor } from '@everruns/agent/tools/tool-step';
@@ -23,9 +24,10 @@ export async function runTask(lease: Lease, deps: TaskDeps): Promise<TaskOutcome
   } catch (error) {
     return { kind: 'failure', code: 'malformed_input', message: String(error), retryable: false };
   }
-  lease.isRepeatable = input.kind === 'reason' || input.call.effect !== 'unsafe';
+  lease.isRepeatable = input.kind !== 'tool' || input.call.effect !== 'unsafe';
   const stopHeartbeats = startHeartbeats(lease, deps);
   try {
+    if (input.kind === 'catalogue') return await runCatalogue(input, deps.models, lease.signal);
     return input.kind === 'reason' ? await runReason(input, lease, deps) : await runTool(input, lease, deps);
   } catch (error) {
     lease.signal.throwIfAborted();
@@ -79,6 +81,6 @@ function startHeartbeats(lease: Lease, { clock }: TaskDeps): () => void {
 }
 
 function withoutSecret(text: string, input: TaskInput): string {
-  const key = input.kind === 'reason' ? input.model.api_key : undefined;
+  const key = input.kind === 'reason' ? input.model.api_key : input.kind === 'catalogue' ? input.provider.api_key : undefined;
   return key === undefined || key === '' ? text : text.replaceAll(key, '***');
 }

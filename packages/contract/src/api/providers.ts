@@ -218,6 +218,28 @@ export const SyncResult = z
     stale: z.int().optional(),
   })
   .meta({ id: 'SyncResult' });
+export type SyncResult = z.infer<typeof SyncResult>;
+
+export const CheckCredentials = z
+  .object({
+    provider_type: ProviderTypeParam,
+    api_key: ApiKey.nullish(),
+    base_url: BaseUrl.nullish(),
+    credentials: StringMap.nullish(),
+    options: Options.nullish(),
+  })
+  .meta({ id: 'CheckCredentials' });
+export type CheckCredentials = z.infer<typeof CheckCredentials>;
+
+export const CheckedCredentials = z
+  .object({
+    valid: z.boolean(),
+    status: z.enum(['valid', 'invalid', 'unreachable', 'not_supported']),
+    model_count: z.int().optional(),
+    message: z.string().optional(),
+  })
+  .meta({ id: 'CheckedCredentials' });
+export type CheckedCredentials = z.infer<typeof CheckedCredentials>;
 
 export const DriverInfo = z.object({
   driver: z.string(),

@@ -1,5 +1,6 @@
 import type { DriverDependencies } from '../dependencies.ts';
 import { defineDriver, type ModelDriver } from '../driver.ts';
+import { listAnthropic } from '../catalogue/list.ts';
 import { addressOf } from '../endpoint.ts';
 import { createSdkChatModel } from '../sdk/chat-model.ts';
 import { anthropicProfile } from './profile.ts';
@@ -10,6 +11,7 @@ const VENDOR = { origin: 'https://api.anthropic.com', path: '/v1' };
 export function anthropicDriver({ fetch, nowMs }: DriverDependencies): ModelDriver {
   return defineDriver({
     id: 'anthropic',
+    list: (endpoint, signal) => listAnthropic(addressOf(endpoint, VENDOR), { fetch, nowMs, signal }),
     create(endpoint) {
       const { baseUrl, apiKey } = addressOf(endpoint, VENDOR);
       return createSdkChatModel({

@@ -1,5 +1,6 @@
 import type { DriverDependencies } from '../dependencies.ts';
 import { defineDriver, type ModelDriver } from '../driver.ts';
+import { listGoogle } from '../catalogue/list.ts';
 import { addressOf } from '../endpoint.ts';
 import { createSdkChatModel } from '../sdk/chat-model.ts';
 import { googleProfile } from './profile.ts';
@@ -10,6 +11,7 @@ const VENDOR = { origin: 'https://generativelanguage.googleapis.com', path: '/v1
 export function googleDriver({ fetch, nowMs }: DriverDependencies): ModelDriver {
   return defineDriver({
     id: 'google',
+    list: (endpoint, signal) => listGoogle(addressOf(endpoint, VENDOR), { fetch, nowMs, signal }),
     create(endpoint) {
       const { baseUrl, apiKey } = addressOf(endpoint, VENDOR);
       return createSdkChatModel({

@@ -1,6 +1,7 @@
 import type { DriverDependencies } from '../dependencies.ts';
 import { defineDriver, type ModelDriver } from '../driver.ts';
 import { addressOf, baseUrlOf } from '../endpoint.ts';
+import { listOpenai } from '../catalogue/list.ts';
 import { OPENAI_ADDRESS } from '../openai/settings.ts';
 import { createSdkChatModel } from '../sdk/chat-model.ts';
 import { compatibleProfile, officialProfile } from './profile.ts';
@@ -9,6 +10,12 @@ import { compatibleProfile, officialProfile } from './profile.ts';
 export function openaiCompletionsDriver({ fetch, nowMs }: DriverDependencies): ModelDriver {
   return defineDriver({
     id: 'openai_completions',
+    list(endpoint, signal) {
+      const baseUrl = baseUrlOf(endpoint, OPENAI_ADDRESS);
+      const isOfficial = new URL(baseUrl).origin === OPENAI_ADDRESS.origin;
+      const address = isOfficial ? addressOf(endpoint, OPENAI_ADDRESS) : { baseUrl, apiKey: endpoint.apiKey };
+      return listOpenai(address, { fetch, nowMs, signal });
+    },
     create(endpoint) {
       const baseUrl = baseUrlOf(endpoint, OPENAI_ADDRESS);
       const isOfficial = new URL(baseUrl).origin === OPENAI_ADDRESS.origin;

@@ -5,6 +5,7 @@ import { type Address, addressOf } from '../endpoint.ts';
 import { createSdkChatModel } from '../sdk/chat-model.ts';
 import type { Fetch } from './background/api.ts';
 import { createBackgroundChatModel } from './background/chat-model.ts';
+import { listOpenai } from '../catalogue/list.ts';
 import { openaiProfile } from './profile.ts';
 import { OPENAI_ADDRESS } from './settings.ts';
 
@@ -12,6 +13,7 @@ import { OPENAI_ADDRESS } from './settings.ts';
 export function openaiDriver({ fetch, nowMs = Date.now }: DriverDependencies): ModelDriver {
   return defineDriver({
     id: 'openai',
+    list: (endpoint, signal) => listOpenai(addressOf(endpoint, OPENAI_ADDRESS), { fetch, nowMs, signal }),
     create(endpoint) {
       const address = addressOf(endpoint, OPENAI_ADDRESS);
       const open = (through: Fetch | undefined) => openResponses(address, endpoint.model, through);

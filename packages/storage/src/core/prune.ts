@@ -3,6 +3,8 @@ import { pruneInstances } from './instances.ts';
 
 /** Housekeeping in small batches, on every instance at once: rows that another one is pruning are passed over. */
 
+/** Heads and logs under a workflow's own id are those of workflows without a session that nobody has collected. */
+
 const WORKFLOWS: Statement = {
   name: 'prune_workflows',
   text: `with w as (
@@ -13,7 +15,9 @@ const WORKFLOWS: Statement = {
    ids as materialized (select array(select id from w) as ids),
    e as (delete from workflow_events using ids where workflow_id = any(ids.ids)),
    c as (delete from tool_calls using ids where workflow_id = any(ids.ids)),
-   t as (delete from timers using ids where workflow_id = any(ids.ids))
+   t as (delete from timers using ids where workflow_id = any(ids.ids)),
+   h as (delete from session_heads using ids where session_id = any(ids.ids)),
+   l as (delete from events using ids where session_id = any(ids.ids))
    select cardinality(ids)::int as n from ids`,
 };
 

@@ -74,6 +74,37 @@ const CHOSEN: Statement = {
         and m.id = case when e.asked is null then s.model_id else replace(e.asked, 'model_', '')::uuid end
     where s.org_id = $1 and s.id = $2 and s.deleted_at is null`,
 };
+/**
+ * What a provider lists, brought in: new names are discovered and wait to be enabled, known ones are seen, and those that came with the
+ * platform or from an earlier list and are missing go stale. What somebody removed stays removed; what was made by hand is nobody else's.
+ * One synchronisation of a provider at a time: its row is locked.
+ */
+const SYNC: Statement = {
+  name: 'models_sync',
+  text: `with p as materialized (
+      update providers set last_synced_at = clock_timestamp() where org_id = $1 and id = $2 and deleted_at is null returning id),
+    l as materialized (
+      select x.id, x.model_id, x.display_name, x.profile from p, jsonb_to_recordset($3::jsonb) x(id uuid, model_id text, display_name text, profile jsonb)),
+    seen as (
+      update models m set stale = false, last_seen_at = clock_timestamp(),
+        display_name = case when m.source = 'discovered' then l.display_name else m.display_name end,
+        updated_at = case when m.stale or (m.source = 'discovered' and m.display_name <> l.display_name) then clock_timestamp() else m.updated_at end
+      from l where m.org_id = $1 and m.provider_id = $2 and m.model_id = l.model_id and m.deleted_at is null
+      returning m.id),
+    missing as (
+      update models m set stale = true, updated_at = case when m.stale then m.updated_at else clock_timestamp() end
+      where m.org_id = $1 and m.provider_id = (select id from p) and m.deleted_at is null and m.source <> 'manual'
+        and m.model_id not in (select model_id from l)
+      returning m.id),
+    made as (
+      insert into models (id, org_id, provider_id, model_id, display_name, capabilities, enabled, source, last_seen_at, profile)
+      select l.id, $1, $2, l.model_id, l.display_name, '{chat}', false, 'discovered', clock_timestamp(), l.profile from l
+      where not exists (select from models m where m.provider_id = $2 and m.model_id = l.model_id)
+      order by l.id
+      on conflict do nothing returning id)
+    select (select count(*)::int from p) as found, (select count(*)::int from made) as created, (select count(*)::int from seen) as updated,
+      (select count(*)::int from missing) as stale`,
+};
 const INSERT: Statement = {
   name: 'model_insert',
   text: `with m as (
@@ -135,6 +166,31 @@ export async function insertModel(db: Queryable, model: NewModel): Promise<Model
 export async function updateModel(db: Queryable, orgId: Uuid, id: Uuid, changes: Partial<ModelFields>): Promise<ModelRow | 'taken' | null> {
   const rows = await unlessTaken(['models_name'], () => db.run<ModelRow>(UPDATE, [orgId, id, JSON.stringify(changes)]));
   return rows === 'taken' ? rows : (rows[0] ?? null);
+}
+
+export interface ListedModelRow {
+  /** Of the row, should the model be new. */
+  id: Uuid;
+  model_id: string;
+  display_name: string;
+  profile: ModelProfileOverride | null;
+}
+
+export interface SyncCounts {
+  created: number;
+  updated: number;
+  stale: number;
+}
+
+/** Null when the provider is not there. */
+export async function syncModels(
+  db: Queryable,
+  at: { orgId: Uuid; providerId: Uuid },
+  listed: readonly ListedModelRow[],
+): Promise<SyncCounts | null> {
+  const [row] = await db.run<SyncCounts & { found: number } & Row>(SYNC, [at.orgId, at.providerId, JSON.stringify(listed)]);
+  if (row === undefined || row.found === 0) return null;
+  return { created: row.created, updated: row.updated, stale: row.stale };
 }
 
 export async function deleteModel(db: Queryable, orgId: Uuid, id: Uuid): Promise<boolean> {

@@ -68,6 +68,26 @@ const DELETE: Statement = {
     select id from p`,
 };
 
+const SECRETS: Statement = {
+  name: 'provider_secrets',
+  text: `select p.id, p.provider_type, p.base_url, p.options, p.api_key_encrypted, p.credentials_encrypted from providers p
+    where p.org_id = $1 and p.id = $2 and p.deleted_at is null`,
+};
+
+/** What a call to the provider needs; keys are still encrypted. */
+export interface ProviderSecrets extends Row {
+  id: Uuid;
+  provider_type: string;
+  base_url: string | null;
+  options: Record<string, unknown> | null;
+  api_key_encrypted: unknown;
+  credentials_encrypted: unknown;
+}
+
+export async function findProviderSecrets(db: Queryable, orgId: Uuid, id: Uuid): Promise<ProviderSecrets | null> {
+  return (await db.run<ProviderSecrets>(SECRETS, [orgId, id]))[0] ?? null;
+}
+
 export async function listProviders(db: Queryable, orgId: Uuid): Promise<ProviderRow[]> {
   return db.run<ProviderRow>(LIST, [orgId]);
 }

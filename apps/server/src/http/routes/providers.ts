@@ -1,4 +1,6 @@
 import {
+  CheckCredentials,
+  CheckedCredentials,
   CreateModel,
   CreateProvider,
   DriverInfo,
@@ -13,6 +15,7 @@ import {
   UpdateProvider,
 } from '@everruns/contract';
 import { z } from 'zod';
+import type { CatalogueService } from '../../services/catalogues.ts';
 import type { ModelService } from '../../services/models.ts';
 import { driverInfos } from '../../services/providers.ts';
 import type { ProviderService } from '../../services/providers.ts';
@@ -29,6 +32,7 @@ const modelPath = idPath('model');
 
 export interface ProviderRoutesDeps {
   providers: ProviderService;
+  catalogues: CatalogueService;
   models: ModelService;
   /** Types that the form for a new provider offers. */
   driverTypes: readonly string[];
@@ -92,15 +96,19 @@ function mountProviders(app: Api, { providers, driverTypes }: ProviderRoutesDeps
   );
 }
 
-function mountProviderModels(app: Api, { providers, models }: ProviderRoutesDeps, { path, hide }: Mount): void {
+function mountProviderModels(app: Api, { providers, models, catalogues }: ProviderRoutesDeps, { path, hide }: Mount): void {
   const tags = ['Providers'];
   app.post(
     `${path}/:id/sync-models`,
     { schema: { hide, tags, operationId: 'syncProviderModels', params: providerPath, response: { 200: SyncResult } } },
-    async (request) => {
-      await providers.require(request.scope, request.params.id);
-      return { status: 'not_supported' as const };
+    async (request) => catalogues.sync(request.scope, request.params.id),
+  );
+  app.post(
+    `${path}/check-credentials`,
+    {
+      schema: { hide, tags, operationId: 'checkProviderCredentials', body: CheckCredentials, response: { 200: CheckedCredentials } },
     },
+    async (request) => catalogues.check(request.scope, request.body),
   );
   app.get(
     `${path}/:id/models`,
