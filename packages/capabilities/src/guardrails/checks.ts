@@ -17,11 +17,12 @@ export interface Check {
   matches(text: string, toolName?: string): boolean;
 }
 
-const MAX_CHECKS = 50;
+const MAX_CHECKS = 20;
 const MAX_ENTRIES = 100;
-const MAX_ENTRY_CHARS = 1_000;
-/** Compiled patterns of all checks together. */
-const MAX_PATTERNS = 100;
+const MAX_ENTRY_CHARS = 500;
+/** Instructions of all compiled patterns together: at worst, each is tried at each character. A plain pattern has as many as characters. */
+const MAX_PROGRAM_SIZE = 5_000;
+const MAX_REPEAT = 100;
 
 /** Which key holds what a type looks for. */
 const ENTRIES_OF = { regex: 'patterns', blocklist: 'terms', tool_pattern: 'tools' } as const;
@@ -36,16 +37,20 @@ const engine = (): typeof RE2JS => (require('re2js') as { RE2JS: typeof RE2JS })
 export function checksRefusal(checks: Json | undefined): string | null {
   if (checks === undefined) return null;
   if (!Array.isArray(checks) || checks.length > MAX_CHECKS) return `"checks" must be a list of at most ${MAX_CHECKS}.`;
-  let patterns = 0;
+  const budget = { left: MAX_PROGRAM_SIZE };
   for (const [index, check] of checks.entries()) {
-    const problem = isObject(check) ? checkRefusal(check) : 'must be an object';
+    const problem = isObject(check) ? checkRefusal(check, budget) : 'must be an object';
     if (problem !== null) return `"checks[${index}]" ${problem}.`;
-    if ((check as JsonObject).type === 'regex') patterns += entriesOf(check as JsonObject, 'regex').length;
   }
-  return patterns > MAX_PATTERNS ? `"checks" must have at most ${MAX_PATTERNS} patterns together.` : null;
+  return null;
 }
 
-function checkRefusal(check: JsonObject): string | null {
+/** How much compiled pattern there may still be. */
+interface Budget {
+  left: number;
+}
+
+function checkRefusal(check: JsonObject, budget: Budget): string | null {
   const { type, stage } = check;
   if (type === 'llm_judge' || type === 'moderation' || type === 'mcp')
     return `is of type "${type}", which needs another model and is not available here`;
@@ -60,16 +65,21 @@ function checkRefusal(check: JsonObject): string | null {
   const unusable = entries.findIndex((entry) => typeof entry !== 'string' || entry.trim() === '' || entry.length > MAX_ENTRY_CHARS);
   if (unusable !== -1) return `has ${key} of which number ${unusable + 1} is not a text of 1 to ${MAX_ENTRY_CHARS} characters`;
   if (type === 'blocklist' && entries.some((entry) => normalised(entry as string) === '')) return 'has terms without a letter or digit';
-  return type === 'regex' ? patternsRefusal(entries as string[]) : null;
+  return type === 'regex' ? patternsRefusal(entries as string[], budget) : null;
 }
 
-function patternsRefusal(patterns: readonly string[]): string | null {
+function patternsRefusal(patterns: readonly string[], budget: Budget): string | null {
   for (const pattern of patterns) {
-    try {
-      engine().compile(pattern);
-    } catch (error) {
-      return `has the pattern ${JSON.stringify(pattern)}, which cannot be used: ${(error as Error).message} (no look-around or back-references)`;
+    const shown = JSON.stringify(pattern);
+    if ([...pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].some(([, from, to]) => Math.max(Number(from), Number(to ?? 0)) > MAX_REPEAT)) {
+      return `has the pattern ${shown}, which repeats something more than ${MAX_REPEAT} times`;
     }
+    try {
+      budget.left -= engine().compile(pattern).programSize();
+    } catch (error) {
+      return `has the pattern ${shown}, which cannot be used: ${(error as Error).message} (no look-around or back-references)`;
+    }
+    if (budget.left < 0) return `has the pattern ${shown}, with which the patterns are too much together: use fewer, or simpler ones`;
   }
   return null;
 }
@@ -99,8 +109,8 @@ function entriesOf(check: JsonObject, type: Check['type']): string[] {
 function matcherOf(type: Check['type'], entries: readonly string[]): Check['matches'] {
   switch (type) {
     case 'regex': {
-      const patterns = entries.map((pattern) => engine().compile(pattern));
-      return (text) => patterns.some((pattern) => pattern.matcher(text).find());
+      const patterns = oneOrAll(entries);
+      return (text) => patterns.some((pattern) => pattern.test(text));
     }
     case 'blocklist': {
       const terms = entries.map((term) => ` ${normalised(term)} `);
@@ -113,6 +123,16 @@ function matcherOf(type: Check['type'], entries: readonly string[]): Check['matc
       const globs = entries.map(globOf);
       return (_, toolName = '') => globs.some((isMatch) => isMatch(toolName));
     }
+  }
+}
+
+/** All patterns as one, so that a text is gone through once; each by itself where names of groups stand in the way. */
+function oneOrAll(patterns: readonly string[]): RE2JS[] {
+  try {
+    return [engine().compile(patterns.map((pattern) => `(?:${pattern})`).join('|'))];
+  } catch {
+    // Two groups of one name: that is no fault of either pattern.
+    return patterns.map((pattern) => engine().compile(pattern));
   }
 }
 
