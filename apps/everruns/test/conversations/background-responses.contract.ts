@@ -81,7 +81,7 @@ describe('a worker that dies', () => {
       ],
     );
     expect(chat.answers).toEqual([ANSWER]);
-    expect(payload(turn, 'turn.completed')['usage']).toEqual({ input_tokens: 50, output_tokens: 8 });
+    expect(payload(turn, 'turn.completed')).toMatchObject({ usage: { input_tokens: 50, output_tokens: 8 } });
     await chat.close();
   });
 });

@@ -7,7 +7,7 @@ import type { EngineFixture } from './testing/fixture.ts';
 let fixture: EngineFixture;
 let worker: HandWorker;
 beforeAll(async () => {
-  fixture = await engineFixture({ releaseAfterMs: 20 });
+  fixture = await engineFixture({ silentAfterMs: 60_000, releaseAfterMs: 20 });
   worker = new HandWorker(fixture.engine);
   await worker.take('welcome');
 });
@@ -113,7 +113,7 @@ describe('an outcome that cannot be recorded ends its step', () => {
 });
 
 test('a model that cannot be resolved is a failure of the step: it is tried again later, not at once and for ever', async () => {
-  const broken = await engineFixture({ resolveModel: () => Promise.reject(new Error('unreadable key')) });
+  const broken = await engineFixture({ silentAfterMs: 60_000, resolveModel: () => Promise.reject(new Error('unreadable key')) });
   const idle = new HandWorker(broken.engine);
   try {
     await idle.take('welcome');
