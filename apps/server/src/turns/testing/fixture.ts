@@ -5,7 +5,7 @@ import { openDatabase } from '@everruns/storage';
 import type { Database } from '@everruns/storage';
 import { testDatabase } from '@everruns/testing/postgres';
 import type { ReadyHints, TextDelta } from '../../stream/port.ts';
-import type { EngineSettings } from '../context.ts';
+import type { EngineSettings, OpenProvider } from '../context.ts';
 import { createEngine } from '../engine.ts';
 import type { Engine } from '../engine.ts';
 import type { Instance } from '../instance.ts';
@@ -75,9 +75,10 @@ const MODEL: ResolvedModel = { provider_type: 'llmsim', model: 'test', provider_
 
 export interface FixtureOptions extends Partial<EngineSettings> {
   resolveModel?: () => Promise<ResolvedModel>;
+  openProvider?: OpenProvider;
 }
 
-export async function engineFixture({ resolveModel, ...settings }: FixtureOptions = {}): Promise<EngineFixture> {
+export async function engineFixture({ resolveModel, openProvider, ...settings }: FixtureOptions = {}): Promise<EngineFixture> {
   const database = await testDatabase();
   const db = openDatabase(database.settings);
   const events: DurableEvent[] = [];
@@ -91,6 +92,7 @@ export async function engineFixture({ resolveModel, ...settings }: FixtureOption
       ids,
       log: quiet,
       resolveModel: resolveModel ?? (() => Promise.resolve(MODEL)),
+      ...(openProvider && { openProvider }),
       ops: (scope, op, args) => Promise.resolve({ scope, op, args }),
       streams: () => ({
         feed: {
