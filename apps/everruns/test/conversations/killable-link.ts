@@ -1,5 +1,5 @@
 import type { OpenLink, WorkerLink } from '@everruns/contract';
-import type { ServerMessage, WorkerMessage } from '@everruns/contract/generated/worker';
+import type { CallReply, CallRequest, ServerMessage, WorkerMessage } from '@everruns/contract/generated/worker';
 
 export type WorkerKind = NonNullable<WorkerMessage['kind']>;
 export type ServerKind = NonNullable<ServerMessage['kind']>;
@@ -10,6 +10,8 @@ export type Fate = 'deliver' | 'lose' | 'deliver_and_lose';
 export interface LinkHooks {
   toServer?(message: WorkerKind): Fate;
   toWorker?(message: ServerKind): Fate;
+  /** A call of the worker is about to leave. `pass` delivers it, however late, and whatever has become of the worker; null leaves it alone. */
+  toCall?(request: CallRequest, pass: () => Promise<CallReply>): Promise<CallReply> | null;
 }
 
 /**
@@ -50,7 +52,10 @@ export class KillableLink {
         if (fate === 'deliver_and_lose') this.#killAfterDelivery(link);
       },
       receive: this.#receive(link, kill),
-      call: (request, signal) => (this.isDead ? untilAborted(signal) : link.call(request, signal)),
+      call: (request, signal) => {
+        if (this.isDead) return untilAborted(signal);
+        return this.#hooks.toCall?.(request, () => link.call(request, signal)) ?? link.call(request, signal);
+      },
       close: () => link.close(),
     };
   }
