@@ -24,13 +24,6 @@ export function narrowNetworkAccess(below: NetworkAccess | undefined, own: Netwo
   return { ...(allowed !== undefined && { allowed }), ...(blocked.length > 0 && { blocked }) };
 }
 
-/** May a request go to this host and port? */
-export function permitsHost(access: NetworkAccess | undefined, host: string, port: number): boolean {
-  const target = `${host}:${port}`;
-  if (access?.blocked?.some((pattern) => coversHost(pattern, target)) === true) return false;
-  return access?.allowed === undefined || access.allowed.some((pattern) => coversHost(pattern, target));
-}
-
 /** Does every host of `inner` also match `outer`? */
 export function coversHost(outer: string, inner: string): boolean {
   const [general, special] = [parse(outer), parse(inner)];
