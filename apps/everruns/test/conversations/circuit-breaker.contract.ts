@@ -53,6 +53,11 @@ class Trouble implements AsyncDisposable {
     return chat;
   }
 
+  /** Gives the model a fallback. */
+  async standIn(fallbackId: string): Promise<void> {
+    await this.api.expect('PATCH', `/v1/models/${this.#modelId}`, { fallback_model_id: fallbackId });
+  }
+
   async failUntilOpen(): Promise<void> {
     for (let n = 0; n < FAILURES_TO_OPEN; n++) {
       const turn = await (await this.converse()).say('Are you there?');
@@ -182,5 +187,33 @@ describe.concurrent('a provider that failed five times', { timeout: 90_000 }, ()
     expect(payload(turn, 'turn.completed')).toMatchObject({ final_answer_preview: 'At once.' });
     await waiting.close();
     expect(trouble.requests).toBe(FAILURES_TO_OPEN);
+  });
+
+  it('is stood in for by the fallback of its model, at once and at its own price, until it is back', async () => {
+    await using trouble = await Trouble.begin();
+    await using spare = await startWireSimulator();
+    spare.answer(() => ({ text: 'In its place.', usage: { inputTokens: 1_000, outputTokens: 100 } }));
+    const address = { base_url: spare.baseUrl('responses'), api_key: KEY };
+    const { modelId } = await trouble.api.createModel({ provider_type: 'openai', model: 'gpt-5.4-mini', ...address });
+    await trouble.standIn(modelId);
+    await trouble.failUntilOpen();
+
+    const chat = await trouble.converse();
+    const turn = await chat.say('Are you there?');
+    expect(payload(turn, 'turn.completed')).toMatchObject({ final_answer_preview: 'In its place.' });
+    expect(payload(turn, 'reason.completed')).toMatchObject({
+      fallback_for: { model: 'claude-sonnet-4-6', provider_type: 'anthropic' },
+      usage: { estimated_cost_usd: 0.0012 },
+    });
+    expect(await chat.session()).toMatchObject({ usage: { estimated_cost_usd: 0.0012 } });
+    expect(trouble.requests).toBe(FAILURES_TO_OPEN);
+
+    trouble.isBroken = false;
+    await trouble.passOpenPeriod();
+    const back = payload(await chat.say('And now?'), 'reason.completed');
+    expect(back).toMatchObject({ success: true });
+    expect(back).not.toHaveProperty('fallback_for');
+    expect(spare.requests).toHaveLength(1);
+    await chat.close();
   });
 });

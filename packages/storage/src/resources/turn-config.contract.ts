@@ -141,6 +141,17 @@ test('a model that is deleted, or whose provider is off or deleted, is skipped',
   expect((await load(id, ids.next())).named.map(({ modelId }) => modelId)).toEqual([good]);
 });
 
+test('a model brings along what its organization knows of it, and what stands in for it while that can be called', async () => {
+  const [first, second] = [await provider(), await provider({ provider_type: 'anthropic' })];
+  const spare = await model(second, { profile: { cost: { input: 1, output: 2 } } });
+  const id = await session({ harness_id: await harness({ default_model_id: await model(first, { fallback_model_id: spare }) }) });
+  const [named] = (await load(id)).named;
+  expect(named).toMatchObject({ profile: null, fallback: { modelId: spare, providerId: second, providerType: 'anthropic' } });
+  expect(named?.fallback?.profile).toEqual({ cost: { input: 1, output: 2 } });
+  await db.run({ name: 'spare_off', text: `update providers set status = 'disabled' where id = $1` }, [second]);
+  expect((await load(id)).named[0]?.fallback).toBeNull();
+});
+
 test('spare models are read only when no level names one: one per provider, favourites first', async () => {
   const [first, second] = [await provider({ created_at: '2020-01-01Z' }), await provider({ created_at: '2020-01-02Z' })];
   await model(first, { enabled: false, created_at: '2019-01-01Z' });
