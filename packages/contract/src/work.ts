@@ -138,8 +138,8 @@ export interface PlannedCall {
   completed_narration?: string;
   /** The capability that brought the tool, so that a tool task needs no configuration of its own. */
   capability?: CapabilityRef & { name?: string };
-  /** What the model wrote, where hooks changed it: what the message shows, while `arguments` is what runs. */
-  written_arguments?: unknown;
+  /** Where hooks changed the arguments: what the model had written, which the message shows, while `arguments` is what runs. */
+  rewritten?: RewrittenArguments;
   /** Why it cannot run (broken arguments, unknown tool); the tool step answers with this as an error. */
   problem?: string;
   /** The result, where the loop knew it when the call was made: nothing runs. */
@@ -150,6 +150,14 @@ export interface PlannedCall {
   network_access?: { allowed?: string[]; blocked?: string[] };
   /** Milliseconds from start to the server-side time-out; default 300,000. */
   start_to_close_ms?: number;
+}
+
+/** The way back from the arguments that run to those that were written; what is the same in both is not repeated. */
+export interface RewrittenArguments {
+  /** Members that were changed or taken away, as written. */
+  from: Record<string, unknown>;
+  /** Names of members that were not there. */
+  added?: string[];
 }
 
 export interface StepUsage {

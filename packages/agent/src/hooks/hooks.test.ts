@@ -114,14 +114,23 @@ describe('calls', () => {
     const seen: unknown[] = [];
     const judge: Hooks = { judgeCall: (call) => (seen.push(call.arguments), null) };
     const { outcome } = step([CALL], { judge, one: arg('to', '1'), two: arg('to', '2') });
-    expect((await outcome()).calls).toMatchObject([{ arguments: { to: 'Ada12' }, written_arguments: { to: 'Ada' }, effect: 'unsafe' }]);
+    expect((await outcome()).calls).toMatchObject([{ arguments: { to: 'Ada12' }, rewritten: { from: { to: 'Ada' } }, effect: 'unsafe' }]);
     expect(seen).toEqual([{ to: 'Ada12' }]);
+  });
+
+  it('remember of what was written only what differs', async () => {
+    const change: Hooks = { rewriteCall: (call) => ({ ...call, arguments: { ...call.arguments, cc: 'Bob' } }) };
+    expect((await step([CALL], { change }).outcome()).calls).toMatchObject([
+      { arguments: { to: 'Ada', cc: 'Bob' }, rewritten: { from: {}, added: ['cc'] } },
+    ]);
+    const copy: Hooks = { rewriteCall: (call) => ({ ...call, arguments: { ...call.arguments } }) };
+    expect((await step([CALL], { copy }).outcome()).calls[0]).not.toHaveProperty('rewritten');
   });
 
   it('are stopped by the first refusal, told to the model', async () => {
     const { outcome } = step([CALL], { one: refuse('Not now.'), two: { judgeCall: never } });
     expect((await outcome()).calls).toMatchObject([
-      { problem: 'Not now.', side: 'server', effect: 'readonly', written_arguments: { to: 'Ada' } },
+      { problem: 'Not now.', side: 'server', effect: 'readonly', rewritten: { from: { to: 'Ada' } } },
     ]);
   });
 

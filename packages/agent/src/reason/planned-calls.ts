@@ -1,4 +1,4 @@
-import type { CapabilityRef, InStepEvent, PlannedCall } from '@everruns/contract';
+import type { CapabilityRef, InStepEvent, PlannedCall, RewrittenArguments } from '@everruns/contract';
 import type { JsonObject } from '../capability.ts';
 import type { RuntimeTool } from '../config/runtime-agent.ts';
 import type { NetworkAccess } from '../config/network-access.ts';
@@ -52,9 +52,9 @@ function planCall(
   const read = 'problem' in parsed ? { arguments: {}, problem: parsed.problem } : { arguments: parsed.value };
   const drafted = draft({ id: call.id, name: call.name, tool: spec, written: call.arguments, ...read, events: [] });
   for (const event of drafted.events) record?.(event);
-  const written = 'value' in parsed && parsed.value !== drafted.arguments ? parsed.value : undefined;
+  const written = 'value' in parsed ? parsed.value : null;
   if (drafted.problem !== undefined) {
-    const shown = present({ written_arguments: 'value' in parsed ? parsed.value : undefined, display_name: spec.display_name });
+    const shown = present({ rewritten: written === null ? undefined : wayBack({}, written), display_name: spec.display_name });
     return { ...unrunnable(call, drafted.problem), ...shown };
   }
   // A client is never asked for what is known already.
@@ -74,7 +74,7 @@ function planCall(
       completed_narration: spec.narration ? narrate(spec.narration.past, args) : drafted.narration,
       capability,
       start_to_close_ms: spec.timeoutMs,
-      written_arguments: written,
+      rewritten: written === null ? undefined : wayBack(args, written),
       answer: drafted.answer,
       network_access: side === 'server' && !isAnswered ? networkAccess : undefined,
       result_hooks: side === 'server' && !isAnswered && resultHooks.length > 0 ? [...resultHooks] : undefined,
@@ -87,6 +87,15 @@ function isReadonly({ spec: { readonly_when: when } }: RuntimeTool, args: JsonOb
   if (when === undefined) return false;
   const value = args[when.argument];
   return value === undefined || (typeof value === 'string' && when.values.includes(value));
+}
+
+/** Undefined where nothing was changed. */
+function wayBack(args: JsonObject, written: JsonObject): RewrittenArguments | undefined {
+  if (args === written) return undefined;
+  const from = Object.entries(written).filter(([key, value]) => !Object.hasOwn(args, key) || args[key] !== value);
+  const added = Object.keys(args).filter((key) => !Object.hasOwn(written, key));
+  if (from.length === 0 && added.length === 0) return undefined;
+  return { from: Object.fromEntries(from), ...(added.length > 0 && { added }) };
 }
 
 /** Nothing runs, so nothing can happen twice; a client never sees a call that it could not answer. */

@@ -14,28 +14,26 @@ const call = (fields: Partial<PlannedCall>): PlannedCall => ({
 
 describe('a call that hooks rewrote', () => {
   it('shows in its message what the model wrote', () => {
-    expect(publicCall(call({ arguments: { a: 1 }, written_arguments: { a: '1' } }))).toEqual({
-      id: 'c',
-      name: 'send',
-      arguments: { a: '1' },
-    });
-    expect(publicCall(call({ arguments: { a: 1 } })).arguments).toEqual({ a: 1 });
+    const shown = (fields: Partial<PlannedCall>) => publicCall(call(fields)).arguments;
+    expect(shown({ arguments: { a: 1, c: 3 }, rewritten: { from: { a: '1', b: 2 }, added: ['c'] } })).toEqual({ a: '1', b: 2 });
+    expect(shown({ arguments: {}, problem: 'no', rewritten: { from: { a: 1 } } })).toEqual({ a: 1 });
+    expect(shown({ arguments: { a: 1 } })).toEqual({ a: 1 });
   });
 
   it('shows in its end what ran', () => {
-    expect(executedArguments(call({ arguments: { a: 1 }, written_arguments: { a: '1' } }))).toEqual({ executed_arguments: { a: 1 } });
+    expect(executedArguments(call({ arguments: { a: 1 }, rewritten: { from: { a: '1' } } }))).toEqual({ executed_arguments: { a: 1 } });
   });
 
   it('shows nothing that looks like a credential', () => {
     const args = { user: 'u', Password: 'x', nested: [{ api_key: 'k', token: 't', tokens: 5 }] };
-    expect(executedArguments(call({ arguments: args, written_arguments: {} }))).toEqual({
+    expect(executedArguments(call({ arguments: args, rewritten: { from: {} } }))).toEqual({
       executed_arguments: { user: 'u', Password: '[withheld]', nested: [{ api_key: '[withheld]', token: '[withheld]', tokens: 5 }] },
     });
   });
 
   it('says when there is too much to show', () => {
     const big = { text: 'x'.repeat(5_000) };
-    expect(executedArguments(call({ arguments: big, written_arguments: {} }))).toEqual({
+    expect(executedArguments(call({ arguments: big, rewritten: { from: {} } }))).toEqual({
       executed_arguments: {},
       executed_arguments_truncated: true,
     });
@@ -43,7 +41,7 @@ describe('a call that hooks rewrote', () => {
 
   it('shows nothing more where it ran as written, or did not run', () => {
     expect(executedArguments(call({}))).toEqual({});
-    expect(executedArguments(call({ written_arguments: {}, problem: 'no' }))).toEqual({});
-    expect(executedArguments(call({ written_arguments: {}, answer: [] }))).toEqual({});
+    expect(executedArguments(call({ rewritten: { from: {} }, problem: 'no' }))).toEqual({});
+    expect(executedArguments(call({ rewritten: { from: {} }, answer: [] }))).toEqual({});
   });
 });

@@ -4,12 +4,19 @@ const MAX_JSON_CHARS = 4_096;
 const CREDENTIAL = /pass(word|phrase)?$|secret|token$|api_?key|authorization|credential|private_?key/i;
 const MAX_DEPTH = 8;
 
+/** The arguments as the model wrote them. */
+export function writtenArguments({ arguments: args, rewritten }: PlannedCall): unknown {
+  if (rewritten === undefined) return args;
+  const kept = Object.entries(args as Record<string, unknown>).filter(([key]) => rewritten.added?.includes(key) !== true);
+  return { ...Object.fromEntries(kept), ...rewritten.from };
+}
+
 /**
  * What `tool.completed` says of arguments that hooks rewrote, so that people see what ran: bounded, and without what looks like a credential.
  * Nothing where the call ran as it was written, or not at all.
  */
 export function executedArguments(call: PlannedCall): { executed_arguments?: unknown; executed_arguments_truncated?: true } {
-  if (call.written_arguments === undefined || call.problem !== undefined || call.answer !== undefined) return {};
+  if (call.rewritten === undefined || call.problem !== undefined || call.answer !== undefined) return {};
   const shown = withoutCredentials(call.arguments, 0);
   if (JSON.stringify(shown).length <= MAX_JSON_CHARS) return { executed_arguments: shown };
   return { executed_arguments: {}, executed_arguments_truncated: true };

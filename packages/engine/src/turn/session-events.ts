@@ -2,7 +2,7 @@ import { toPublicId } from '@everruns/contract';
 import type { DurableEventType, EventContext, PlannedCall, ReasonOutcome, StepIds, ToolOutcome, Uuid } from '@everruns/contract';
 import type { EventDraft } from '../plan.ts';
 import type { BatchCall, StepRef, TurnState } from './state.ts';
-import { executedArguments } from './executed-arguments.ts';
+import { executedArguments, writtenArguments } from './executed-arguments.ts';
 
 /** Payloads and contexts of the session events that decisions write (contract 3.3). */
 
@@ -192,7 +192,7 @@ export function noticeMessage(
 
 /** A call as its message shows it: what the model wrote, also where something else runs. */
 export function publicCall(call: PlannedCall): { id: string; name: string; arguments: unknown } {
-  return { id: call.id, name: call.name, arguments: call.written_arguments ?? call.arguments };
+  return { id: call.id, name: call.name, arguments: writtenArguments(call) };
 }
 
 export function callSummary(call: PlannedCall): Record<string, unknown> {
