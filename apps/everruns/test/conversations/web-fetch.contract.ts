@@ -63,6 +63,23 @@ describe('web_fetch in a turn', () => {
       expect(seen.find(({ method }) => method === 'POST')?.key).toMatch(/^session_/);
     }));
 
+  it('keeps what it fetched in a file of the session, where that is enabled', () =>
+    withSetting(composition, WIRE, async (setting) => {
+      const capabilities = [{ ref: 'web_fetch', config: { enable_file_download: true } }, { ref: 'session_file_system' }];
+      const chat = await setting.converse({ capabilities });
+      setting.simulator.script(
+        { toolCalls: [{ name: 'web_fetch', arguments: { url, save_to_file: 'pages/harbour.html' } }] },
+        { toolCalls: [{ name: 'read_file', arguments: { path: '/workspace/pages/harbour.html' } }] },
+        { text: 'Kept.' },
+      );
+      const events = await chat.say('Keep it.');
+      const [saved, read] = events.filter(({ type }) => type === 'tool.completed').map(({ data }) => JSON.stringify(data));
+      expect(saved).toContain('/workspace/pages/harbour.html');
+      expect(saved).not.toContain('Tides');
+      expect(read).toContain('Tides at noon.');
+      await chat.close();
+    }));
+
   it('keeps to the network access of the session, which its tiers can only narrow', () =>
     withSetting(composition, WIRE, async (setting) => {
       const blocked = await resultsOf(setting, { network_access: { blocked: ['127.0.0.1'] } }, [{ url }]);

@@ -109,3 +109,29 @@ test('a blank prompt is none', async () => {
 test('`default` is not a free name', async () => {
   expect((await app.call('GET', '/v1/harnesses/check-name?name=default')).json['available']).toBe(false);
 });
+
+test('is archived, hidden, not assignable, brought back, and really deleted only after it was archived', async () => {
+  const harness = await create('lifecycle');
+  const listed = async (query = ''): Promise<boolean> =>
+    rowsOf((await app.call('GET', `/v1/harnesses?search=lifecycle${query}`)).json['data']).length === 1;
+  const early = await app.call('POST', path(harness, '/delete'));
+  expect([early.status, early.json['code']]).toEqual([409, 'wrong_state']);
+  expect([(await app.call('DELETE', path(harness))).status, (await app.call('DELETE', path(harness))).status]).toEqual([204, 204]);
+  expect([await listed(), await listed('&include_archived=true')]).toEqual([false, true]);
+  expect((await app.call('GET', path(harness))).json).toMatchObject({ status: 'archived', archived_at: expect.any(String) });
+  for (const [at, body] of [
+    ['/v1/sessions', { harness_name: 'lifecycle' }],
+    ['/v1/agents', { name: 'on-archived', system_prompt: 'p', harness_name: 'lifecycle' }],
+    ['/v1/agents/preview', { harness_name: 'lifecycle' }],
+  ] as const) {
+    const refused = await app.call('POST', at, body);
+    expect([at, refused.status, refused.json['code'], refused.json['field']]).toEqual([at, 400, 'dependency_archived', 'harness_name']);
+  }
+  const changed = await app.call('PATCH', path(harness), { description: 'x' });
+  expect([changed.status, changed.json['code']]).toEqual([409, 'wrong_state']);
+  expect((await app.call('PATCH', path(harness), { status: 'active' })).json['status']).toBe('active');
+  await app.call('DELETE', path(harness));
+  expect((await app.call('POST', path(harness, '/delete'))).status).toBe(204);
+  expect((await app.call('GET', path(harness))).status).toBe(404);
+  expect((await create('lifecycle'))['id']).not.toBe(harness['id']);
+});

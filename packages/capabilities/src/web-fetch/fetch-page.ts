@@ -52,8 +52,8 @@ const CUTS = {
   broken: { reason: 'connection_lost', text: 'The connection broke off before the end.' },
 } as const;
 
-/** One request and what came of it. Rejects as `fetch` does when there is no answer. */
-export async function fetchPage(request: PreparedRequest, settings: FetchSettings): Promise<FetchedPage> {
+/** The head of the answer to a request. Rejects as `fetch` does when there is none. */
+export async function openPage(request: PreparedRequest, settings: FetchSettings): Promise<{ response: Response; meta: PageResult }> {
   const { method, headers, body, isApi } = request;
   const response = await settings.outbound.fetch(request.url, {
     method,
@@ -63,7 +63,13 @@ export async function fetchPage(request: PreparedRequest, settings: FetchSetting
     redirect: isApi ? 'manual' : 'follow',
     firstByteMs: isApi ? API_HEAD_MS : settings.firstByteMs,
   });
-  const meta = metadataOf(response, request.url);
+  return { response, meta: metadataOf(response, request.url) };
+}
+
+/** One request and what came of it. Rejects as `fetch` does when there is no answer. */
+export async function fetchPage(request: PreparedRequest, settings: FetchSettings): Promise<FetchedPage> {
+  const { method } = request;
+  const { response, meta } = await openPage(request, settings);
   const hasNoBody = method === 'HEAD' || response.status === 304 || response.status === 204;
   if (hasNoBody || isTextType(meta.content_type ?? '') === false) {
     void response.body?.cancel().catch(() => undefined);

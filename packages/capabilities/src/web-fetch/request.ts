@@ -26,6 +26,8 @@ export function prepareRequest(args: WebFetchArgs, idempotencyKey: string): Prep
   const { max_pages: maxPages = 1 } = args;
   if (maxPages < 1 || maxPages > MAX_PAGES) return { problem: `max_pages must be from 1 to ${MAX_PAGES}.` };
   if (args.form !== undefined && !isTexts(args.form)) return { problem: 'The fields of form must be strings.' };
+  if (args.save_to_file !== undefined && args.crawl === true) return { problem: 'A crawl cannot be saved to one file.' };
+  if (args.save_to_file !== undefined && method === 'HEAD') return { problem: 'HEAD has no body to be saved.' };
   if (args.crawl === true && method !== 'GET') return { problem: 'Only GET can crawl.' };
   const headers = headersOf(args.headers ?? {});
   if ('problem' in headers) return headers;

@@ -1,4 +1,4 @@
-import type { ToolSpec } from '@everruns/agent/capability';
+import type { JsonObject, ToolSpec } from '@everruns/agent/capability';
 
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 export type Method = (typeof METHODS)[number];
@@ -22,6 +22,7 @@ export interface WebFetchArgs {
   if_modified_since?: string;
   crawl?: boolean;
   max_pages?: number;
+  save_to_file?: string;
 }
 
 export const webFetchSpec: ToolSpec = {
@@ -63,4 +64,15 @@ export const webFetchSpec: ToolSpec = {
   readonly_when: { argument: 'method', values: ['GET', 'HEAD', 'OPTIONS'] },
   narration: { present: 'Fetching {url}', past: 'Fetched {url}' },
   timeoutMs: 180_000,
+};
+
+const SAVE = {
+  type: 'string',
+  description: 'Path in /workspace: the whole body is kept there as it is, and only its metadata comes back.',
+};
+
+/** The same with a way to keep what is fetched. */
+export const webDownloadSpec: ToolSpec = {
+  ...webFetchSpec,
+  parameters: { ...webFetchSpec.parameters, properties: { ...(webFetchSpec.parameters['properties'] as JsonObject), save_to_file: SAVE } },
 };

@@ -2,9 +2,10 @@ import { toolError, toolSuccess, type Capability, type JsonObject, type ToolCont
 import type { Json } from '@everruns/agent/model';
 import { outboundErrorOf } from '@everruns/outbound';
 import { crawl } from './crawl.ts';
+import { download, savePath } from './download.ts';
 import { fetchPage, type FetchSettings } from './fetch-page.ts';
 import { prepareRequest } from './request.ts';
-import { DEFAULT_PAGES, webFetchSpec, type WebFetchArgs } from './spec.ts';
+import { DEFAULT_PAGES, webDownloadSpec, webFetchSpec, type WebFetchArgs } from './spec.ts';
 
 const FIRST_BYTE_MS = 1_000;
 const MAX_FIRST_BYTE_MS = 30_000;
@@ -23,6 +24,11 @@ export const webFetch: Capability = {
       type: 'object',
       additionalProperties: false,
       properties: {
+        enable_file_download: {
+          type: 'boolean',
+          default: false,
+          description: 'Lets the agent keep what it fetches in a file of the workspace.',
+        },
         first_byte_timeout_ms: {
           type: 'integer',
           minimum: 100,
@@ -42,7 +48,8 @@ export const webFetch: Capability = {
   },
   resolve: (config) => {
     const firstByteMs = typeof config.first_byte_timeout_ms === 'number' ? config.first_byte_timeout_ms : FIRST_BYTE_MS;
-    return { tools: [{ definition: webFetchSpec, execute: (args, ctx) => run(args, ctx, firstByteMs) }] };
+    const definition = config.enable_file_download === true ? webDownloadSpec : webFetchSpec;
+    return { tools: [{ definition, execute: (args, ctx) => run(args, ctx, firstByteMs) }] };
   },
 };
 
@@ -52,7 +59,10 @@ async function run(given: JsonObject, ctx: ToolContext, firstByteMs: number): Pr
   if ('problem' in request) return toolError(request.problem);
   const settings: FetchSettings = { ...formatOf(args), signal: ctx.signal, firstByteMs, outbound: ctx.outbound };
   const describe = (error: unknown, url: string) => describeFailure(error, url, ctx.signal);
+  const save = args.save_to_file === undefined ? null : savePath(args.save_to_file);
+  if (save !== null && 'problem' in save) return toolError(save.problem);
   try {
+    if (save !== null) return toolSuccess(asJson(await download(request, settings, { ...save, session: ctx.session })));
     if (args.crawl !== true) return toolSuccess(asJson((await fetchPage(request, settings)).result));
     const maxPages = args.max_pages ?? DEFAULT_PAGES;
     return toolSuccess(asJson(await crawl(request, { ...settings, maxPages, describe, progress: (message) => ctx.progress(message) })));

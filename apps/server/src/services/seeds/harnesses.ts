@@ -40,7 +40,7 @@ export const BUILT_IN_HARNESSES: readonly BuiltInDefinition[] = [
       { ref: 'human_intent' },
       { ref: 'session_file_system' },
       { ref: 'bashkit_shell' },
-      { ref: 'web_fetch' },
+      { ref: 'web_fetch', config: { enable_file_download: true } },
       { ref: 'session_storage' },
       { ref: 'session' },
       { ref: 'session_schedule' },
