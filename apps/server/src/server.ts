@@ -22,12 +22,14 @@ import { createFileService } from './services/files.ts';
 import { createScheduleService } from './services/schedules.ts';
 import { createSessionStorage } from './services/session-storage.ts';
 import { createProviderOpener } from './services/catalogues.ts';
+import { createMcpConnections } from './services/mcp-connections.ts';
 import { createModelResolver } from './services/model-resolution.ts';
 import { offeredExamples } from './services/examples.ts';
 import { provisionAll } from './services/provisioning.ts';
 import { AGENT_EXAMPLES } from './services/seeds/agents.ts';
 import { DEFAULT_STREAM_CONFIG } from './stream/port.ts';
 import type { CommitFeed, StreamClock, StreamConfig, Streams } from './stream/port.ts';
+import { mcpOps } from './session-ops/mcp.ts';
 import { createStreams } from './stream/streams.ts';
 import { durableRoutes } from './turns/durable-routes.ts';
 import { createEngine } from './turns/engine.ts';
@@ -107,6 +109,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
       ...scheduleOps(createScheduleService({ db, limits: config.schedules, now: () => new Date() })),
       ...storageOps(storage),
       ...fileOps(createFileService(db)),
+      ...mcpOps(createMcpConnections({ db, vault })),
     }),
     resolveModel: (turn) => resolver.resolve(turn),
     openProvider: createProviderOpener(vault),

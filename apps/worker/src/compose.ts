@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { OpenLink } from '@everruns/contract';
+import { createMcpDiscovery } from '@everruns/mcp';
 import { createOutbound, parseEgressAllow, type Outbound } from '@everruns/outbound';
 import { builtinDrivers, createModelRegistry, loadDriverModules } from '@everruns/providers';
 import type { WorkerConfig } from './config.ts';
 import type { WorkerLog } from './log.ts';
 import { loadCapabilities } from '@everruns/capabilities/load';
+import { outboundForMcp } from './tools/outbound-access.ts';
 import { createToolThreads, TOOL_MEMORY_MB, type ToolThreads } from './tools/tool-threads.ts';
 import { WORKER_VERSION } from './version.ts';
 import { startWorker, type RunningWorker } from './worker.ts';
@@ -38,6 +40,7 @@ export async function composeWorker(config: WorkerConfig, { openLink, log, fetch
       openLink,
       models: createModelRegistry({ drivers }),
       capabilities,
+      mcp: createMcpDiscovery({ fetch: (access) => outboundForMcp(outbound, access), log }),
       tools,
       log,
       bootId,

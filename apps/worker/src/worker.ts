@@ -24,6 +24,8 @@ export interface WorkerDeps {
   random?: () => number;
   /** Milliseconds without news after which a model call is given up. */
   stallTimeoutMs?: number;
+  /** Knows the tools of MCP servers. */
+  mcp?: NonNullable<TaskDeps['mcp']>;
   /** The longest delay of the event loop since the last call, in milliseconds. */
   loopDelayMs?: () => number;
 }
@@ -196,8 +198,8 @@ class Worker implements RunningWorker {
   }
 }
 
-function optional({ stallTimeoutMs }: WorkerDeps): Pick<TaskDeps, 'stallTimeoutMs'> {
-  return stallTimeoutMs === undefined ? {} : { stallTimeoutMs };
+function optional({ stallTimeoutMs, mcp }: WorkerDeps): Pick<TaskDeps, 'stallTimeoutMs' | 'mcp'> {
+  return { ...(stallTimeoutMs !== undefined && { stallTimeoutMs }), ...(mcp !== undefined && { mcp }) };
 }
 
 /** A turn that was ended ends its model call at the provider too; a lease that only moved leaves a kept response to the next holder. */

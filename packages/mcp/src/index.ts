@@ -2,3 +2,6 @@ export { callTool, IDEMPOTENCY_META_KEY, listTools, McpError, type McpCall, type
 export { serverSlug, toolName } from './names.ts';
 export { toToolResult, type CallResult } from './results.ts';
 export { cleanTools, specOf, type McpTool } from './tools.ts';
+export { withMcpCalls, withMcpServers, withServers } from './capabilities.ts';
+export { createMcpDiscovery, type DiscoveryRequest, type McpDiscovery, type McpServerTools } from './discovery.ts';
+export { isMcpRef, usesMcp } from './refs.ts';

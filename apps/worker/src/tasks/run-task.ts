@@ -4,11 +4,15 @@ import { runCatalogue } from './run-catalogue.ts';
 import { runReasonStep, type ReasonDeps } from '@everruns/agent/reason/reason-step';
 import type { CallSession } from '@everruns/agent/session-access';
 import { runToolStep, type ToolExecutor } from '@everruns/agent/tools/tool-step';
+import { foldLayers } from '@everruns/agent/config/layers';
+import { usesMcp, withMcpServers, withServers, type McpDiscovery } from '@everruns/mcp';
 import type { ReasonInput, TaskInput, TaskOutcome } from '@everruns/contract';
 import type { Lease } from '../leases/lease.ts';
 
 export interface TaskDeps extends ReasonDeps {
   executor: ToolExecutor;
+  /** Knows the tools of MCP servers; without it there are none. */
+  mcp?: McpDiscovery;
 }
 
 const MAX_MESSAGE_CHARS = 1_000;
@@ -56,8 +60,10 @@ async function runReason(input: ReasonInput, lease: Lease, deps: TaskDeps): Prom
   const cancel = startToCloseMs > 0 ? deps.clock.after(startToCloseMs, () => limit.abort(timeout)) : () => undefined;
   const state = checkpoint.length === 0 ? undefined : (JSON.parse(checkpoint.toString('utf8')) as JsonObject);
   try {
-    const task = { input, sink: lease, ...(state !== undefined && { checkpoint: state }) };
-    return await runReasonStep(task, deps, AbortSignal.any([lease.signal, limit.signal]));
+    const signal = AbortSignal.any([lease.signal, limit.signal]);
+    const equipped = await withMcpTools(input, { lease, deps, signal });
+    const task = { input: equipped.input, sink: lease, ...(state !== undefined && { checkpoint: state }) };
+    return await runReasonStep(task, equipped.deps, signal);
   } catch (error) {
     lease.signal.throwIfAborted();
     if (error !== timeout) throw error;
@@ -65,6 +71,21 @@ async function runReason(input: ReasonInput, lease: Lease, deps: TaskDeps): Prom
   } finally {
     cancel();
   }
+}
+
+/** The step with the tools of the MCP servers that its configuration names. */
+async function withMcpTools(
+  input: ReasonInput,
+  { lease, deps, signal }: { lease: Lease; deps: TaskDeps; signal: AbortSignal },
+): Promise<{ input: ReasonInput; deps: TaskDeps }> {
+  if (deps.mcp === undefined || !usesMcp(input.layers)) return { input, deps };
+  const access = foldLayers(input.layers).networkAccess;
+  const servers = await deps.mcp.toolsOf({ call: (op, args) => lease.call(op, args), access, signal });
+  signal.throwIfAborted();
+  return {
+    input: { ...input, layers: withServers(input.layers, servers) },
+    deps: { ...deps, capabilities: withMcpServers(deps.capabilities, servers) },
+  };
 }
 
 /** A third of the time-out each, so that two may be lost. */

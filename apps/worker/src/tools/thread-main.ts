@@ -3,7 +3,8 @@ import { sessionAccess, type OpAnswer } from '@everruns/agent/session-access';
 import { executeTool, type ToolRequest } from '@everruns/agent/tools/execute-tool';
 import { loadCapabilities } from '@everruns/capabilities/load';
 import { createOutbound, parseEgressAllow } from '@everruns/outbound';
-import { outboundAccess } from './outbound-access.ts';
+import { withMcpCalls } from '@everruns/mcp/capabilities';
+import { outboundAccess, outboundForMcp } from './outbound-access.ts';
 import { takeOffer, type FromThread, type ThreadData, type ToThread } from './thread-protocol.ts';
 
 /** A tool thread: runs one call after the other for the worker's main thread, which may end it at any time. */
@@ -32,7 +33,7 @@ say({ type: 'ready' });
 async function run(id: number, request: ToolRequest): Promise<void> {
   const call: Running = { abort: new AbortController(), asked: new Map() };
   running.set(id, call);
-  const execution = await executeTool(registry, request, {
+  const execution = await executeTool(callRegistry(request), request, {
     signal: call.abort.signal,
     now: () => new Date(),
     progress: (message) => say({ type: 'progress', id, message: String(message) }),
@@ -41,6 +42,11 @@ async function run(id: number, request: ToolRequest): Promise<void> {
   });
   running.delete(id);
   say({ type: 'result', id, execution });
+}
+
+/** What the call can reach: the capabilities of this worker, and MCP servers as the session may reach them. */
+function callRegistry({ tool, context }: ToolRequest): ReturnType<typeof withMcpCalls> {
+  return withMcpCalls(registry, { tool, fetch: outboundForMcp(outbound, context.network_access) });
 }
 
 let asked = 0;

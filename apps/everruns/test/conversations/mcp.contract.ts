@@ -1,0 +1,127 @@
+import { startLocalServer, type LocalServer, type RpcHandlers } from '@everruns/mcp/testing/local-server';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { compose, type Composition } from './composition.ts';
+import { withSetting, type Setting } from './setting.ts';
+import { WIRES, type Wire } from './wires.ts';
+
+/** MCP servers through whole turns: model, worker, its thread, the link, the control plane, the database and a real server. */
+
+const WIRE = WIRES.find(({ protocol }) => protocol === 'anthropic') as Wire;
+const CANARY = 'mcp-canary-91c2';
+let composition: Composition;
+let made = 0;
+const servers: LocalServer[] = [];
+
+beforeAll(async () => {
+  composition = await compose();
+});
+afterAll(() => composition.close());
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.stop();
+});
+
+async function serve(handlers: RpcHandlers = {}): Promise<LocalServer> {
+  const server = await startLocalServer(handlers);
+  servers.push(server);
+  return server;
+}
+
+async function register(server: LocalServer, fields: object = {}): Promise<{ id: string; name: string }> {
+  const name = `local ${++made}`;
+  const { id } = await composition.api.expect<{ id: string }>('POST', '/v1/mcp-servers', { name, url: server.url, ...fields });
+  return { id, name };
+}
+
+/** What one call of a new session ended with. */
+async function callIn(setting: Setting, session: object, tool: string, args: object = {}) {
+  const chat = await setting.converse({ capabilities: [], ...session });
+  setting.simulator.script({ toolCalls: [{ name: tool, arguments: { ...args } }] }, { text: 'Done.' });
+  const events = await chat.say('Do it.');
+  return { chat, events, data: events.find(({ type }) => type === 'tool.completed')?.data ?? {} };
+}
+
+const methodsOf = (server: LocalServer) => server.seen.map(({ message }) => message.method);
+
+describe('an MCP server of the organization', () => {
+  it('gives its tools to a session, is called with its secrets, and is asked for its tools once', () =>
+    withSetting(composition, WIRE, async (setting) => {
+      const server = await serve();
+      const { id } = await register(server, { api_key: CANARY, headers: { 'X-Team': 'blue' } });
+      const session = { capabilities: [{ ref: `mcp:${id}` }] };
+      const first = await callIn(setting, session, `mcp_local_${made}__book`, { seat: 4 });
+      expect(first.data).toMatchObject({ success: true, tool_name: `mcp_local_${made}__book` });
+      expect(JSON.stringify(first.data['result'])).toContain('did book');
+      const called = server.seen.find(({ message }) => message.method === 'tools/call');
+      expect(called?.message.params).toMatchObject({ name: 'book', arguments: { seat: 4 } });
+      expect(Object.values(called?.message.params?._meta ?? {})[0]).toMatch(/^session_/);
+      expect(called?.headers).toMatchObject({ authorization: `Bearer ${CANARY}`, 'x-team': 'blue' });
+      await callIn(setting, session, `mcp_local_${made}__look`);
+      expect(methodsOf(server).filter((method) => method === 'tools/list')).toHaveLength(1);
+      expect(JSON.stringify(first.events)).not.toContain(CANARY);
+      const stored = await composition.db.run({ name: 'mcp_dump', text: 'select t.* from mcp_servers t' });
+      expect(JSON.stringify(stored)).not.toContain(CANARY);
+    }));
+
+  it('that is disabled gives no tools, and a call that was planned before says so', () =>
+    withSetting(composition, WIRE, async (setting) => {
+      const server = await serve();
+      const { id } = await register(server);
+      await composition.api.expect('PATCH', `/v1/mcp-servers/${id}`, { status: 'disabled' });
+      const { data } = await callIn(setting, { capabilities: [{ ref: `mcp:${id}` }] }, `mcp_local_${made}__look`);
+      expect(data).toMatchObject({ success: false, error: expect.stringContaining('There is no tool named') as unknown });
+      expect(server.seen).toEqual([]);
+    }));
+
+  it('that refuses to be asked leaves the turn without its tools, and does not hold up the next', () =>
+    withSetting(composition, WIRE, async (setting) => {
+      const server = await serve({ initialize: (_, { response }) => void response.writeHead(500).end() });
+      const { id } = await register(server);
+      const session = { capabilities: [{ ref: `mcp:${id}` }] };
+      const { data } = await callIn(setting, session, `mcp_local_${made}__look`);
+      expect(data).toMatchObject({ success: false, error: expect.stringContaining('There is no tool named') as unknown });
+      const asked = server.seen.length;
+      await callIn(setting, session, `mcp_local_${made}__look`);
+      expect(server.seen.length).toBe(asked);
+    }));
+
+  it('is not reached beyond the network access of the session', () =>
+    withSetting(composition, WIRE, async (setting) => {
+      const server = await serve();
+      const { id } = await register(server);
+      const session = { capabilities: [{ ref: `mcp:${id}` }], network_access: { blocked: ['127.0.0.1'] } };
+      await callIn(setting, session, `mcp_local_${made}__look`);
+      expect(server.seen).toEqual([]);
+    }));
+});
+
+describe('an MCP server that stands in a session', () => {
+  it('gives its tools under its name, with its literal headers, before one of the organization', () =>
+    withSetting(composition, WIRE, async (setting) => {
+      const [own, other] = [await serve(), await serve()];
+      const { id, name } = await register(other);
+      const session = {
+        capabilities: [{ ref: `mcp:${id}` }],
+        mcpServers: { [name]: { type: 'http', url: own.url, headers: { 'x-own': '1' } } },
+      };
+      const { data } = await callIn(setting, session, `mcp_local_${made}__look`);
+      expect(data).toMatchObject({ success: true });
+      expect(own.seen.find(({ message }) => message.method === 'tools/call')?.headers['x-own']).toBe('1');
+      expect(methodsOf(other)).not.toContain('tools/call');
+    }));
+
+  it('is told by the model what it reports as an error, also when its tools have changed', () =>
+    withSetting(composition, WIRE, async (setting) => {
+      const server = await serve({
+        'tools/call': (_, { reply }) => reply({ isError: true, content: [{ type: 'text', text: 'Unknown tool: look' }] }),
+      });
+      const { data } = await callIn(setting, { mcpServers: { docs: { url: server.url } } }, 'mcp_docs__look');
+      expect(data).toMatchObject({ success: false, error: expect.stringContaining('Unknown tool: look') as unknown });
+    }));
+
+  it('inside the network is not reached', () =>
+    withSetting(composition, WIRE, async (setting) => {
+      const { data, events } = await callIn(setting, { mcpServers: { inside: { url: 'http://10.0.0.1/mcp' } } }, 'mcp_inside__look');
+      expect(data).toMatchObject({ success: false });
+      expect(events.at(-1)?.type).toBe('session.idled');
+    }));
+});

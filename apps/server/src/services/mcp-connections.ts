@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { foldLayers } from '@everruns/agent';
+import { PlatformError } from '@everruns/contract';
+import type { McpServerState, Uuid } from '@everruns/contract';
+import { findMcpConnection, findMcpToolLists, keepMcpTools, loadTurnConfig, noteMcpFailure } from '@everruns/storage';
+import type { Database, McpConnectionRow, Vault } from '@everruns/storage';
+import { mcpIdOf } from './mcp-servers.ts';
+
+export interface McpScope {
+  orgId: Uuid;
+  sessionId: Uuid;
+}
+
+/** The MCP servers that a session's configuration names, and how to reach them. */
+export interface McpConnections {
+  servers(at: McpScope): Promise<McpServerState[]>;
+  /** Throws `not_found` for a server that this session does not have. */
+  connect(at: McpScope, ref: string): Promise<{ url: string; headers: Record<string, string> }>;
+  keep(at: McpScope, ref: string, tools: readonly unknown[] | null): Promise<void>;
+}
+
+type Named = { ref: string; name: string; key: string } & ({ row: McpConnectionRow } | { url: string; headers: Record<string, string> });
+
+export const SCOPED_PREFIX = 'mcp-scoped:';
+
+export function createMcpConnections({ db, vault }: { db: Database; vault: Vault }): McpConnections {
+  const named = async (at: McpScope): Promise<Named[]> => {
+    const config = await loadTurnConfig(db, at);
+    if (config === null) return [];
+    const folded = foldLayers(config.layers);
+    const refs = folded.sections.flatMap(({ capabilities }) => capabilities.map(({ ref }) => ref));
+    const rows = await Promise.all(refs.map((ref) => ofOrganization(db, at.orgId, ref)));
+    return [...ofTiers(folded.mcpServers), ...rows.flat()];
+  };
+  const require = async (at: McpScope, ref: string): Promise<Named> => {
+    const server = (await named(at)).find((each) => each.ref === ref);
+    if (server === undefined) throw new PlatformError('not_found', 'This MCP server is not there any more, or was disabled.');
+    return server;
+  };
+  return {
+    async servers(at) {
+      const all = await named(at);
+      const keys = all.map(({ key }) => key);
+      const lists = new Map((await findMcpToolLists(db, at.orgId, keys)).map((list) => [list.server_key, list]));
+      return all.map(({ ref, name, key }) => {
+        const list = lists.get(key);
+        const tools = Array.isArray(list?.tools) ? list.tools : null;
+        return { ref, name, key, tools, age_ms: list?.age_ms ?? null, failed_ms: list?.failed_ms ?? null };
+      });
+    },
+    async connect(at, ref) {
+      const server = await require(at, ref);
+      return 'row' in server ? opened(vault, at.orgId, server.row) : { url: server.url, headers: server.headers };
+    },
+    async keep(at, ref, tools) {
+      const { key } = await require(at, ref);
+      await (tools === null ? noteMcpFailure(db, at.orgId, key) : keepMcpTools(db, at.orgId, key, tools));
+    },
+  };
+}
+
+async function ofOrganization(db: Database, orgId: Uuid, ref: string): Promise<Named[]> {
+  const id = mcpIdOf(ref);
+  const row = id === null ? null : await findMcpConnection(db, orgId, id);
+  return row === null ? [] : [{ ref, name: row.name, key: row.id, row }];
+}
+
+/** Servers that stand in a harness, an agent or a session; those that are not spoken to over http are left out. */
+function ofTiers(servers: Record<string, Record<string, unknown>>): Named[] {
+  return Object.entries(servers).flatMap(([name, { type = 'http', url, headers, tool_discovery }]) => {
+    if (type !== 'http' || typeof url !== 'string' || !URL.canParse(url) || tool_discovery === false) return [];
+    const sent = (headers ?? {}) as Record<string, string>;
+    const key = `scoped:${createHash('sha256')
+      .update(JSON.stringify([url, sent]))
+      .digest('hex')}`;
+    return [{ ref: `${SCOPED_PREFIX}${name}`, name, key, url, headers: sent }];
+  });
+}
+
+async function opened(vault: Vault, orgId: Uuid, row: McpConnectionRow): Promise<{ url: string; headers: Record<string, string> }> {
+  const place = (column: string) => ({ table: 'mcp_servers', column, rowId: row.id, orgId });
+  const headers =
+    row.headers_encrypted === null
+      ? {}
+      : (JSON.parse(await vault.open(place('headers_encrypted'), row.headers_encrypted)) as Record<string, string>);
+  if (row.api_key_encrypted === null || row.auth_mode === 'none') return { url: row.url, headers };
+  const key = await vault.open(place('api_key_encrypted'), row.api_key_encrypted);
+  return { url: row.url, headers: { ...headers, authorization: `Bearer ${key}` } };
+}

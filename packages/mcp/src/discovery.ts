@@ -1,0 +1,90 @@
+import type { CallSession } from '@everruns/agent/session-access';
+import { sessionAccess } from '@everruns/agent/session-access';
+import type { StepLog } from '@everruns/agent/step';
+import type { NetworkAccess } from '@everruns/agent/config/network-access';
+import type { McpServerState } from '@everruns/contract';
+import { listTools } from './client.ts';
+import { serverSlug } from './names.ts';
+import type { McpTool } from './tools.ts';
+
+/** What a session can do over MCP at this moment. */
+export interface McpServerTools {
+  ref: string;
+  name: string;
+  tools: McpTool[];
+}
+
+export interface DiscoveryDeps {
+  /** The guarded way out for what a session may reach. */
+  fetch: (access: NetworkAccess | undefined) => typeof globalThis.fetch;
+  log: StepLog;
+  /** Milliseconds that a step waits for a server that nobody has asked before; default 10,000. */
+  timeoutMs?: number;
+}
+
+export interface DiscoveryRequest {
+  call: CallSession;
+  access: NetworkAccess | undefined;
+  signal: AbortSignal;
+}
+
+export interface McpDiscovery {
+  /** The servers that could be asked, or were not long ago, each under a name of its own. A server in trouble is left out, never waited for twice. */
+  toolsOf(request: DiscoveryRequest): Promise<McpServerTools[]>;
+}
+
+const FRESH_MS = 3_600_000;
+const USABLE_MS = 86_400_000;
+/** So long nobody asks a server again that could not be asked. */
+const FAILED_MS = 60_000;
+const TIMEOUT_MS = 10_000;
+
+/** Lists are kept where all workers find them; in one worker, a server is asked by one step at a time. */
+export function createMcpDiscovery({ fetch, log, timeoutMs = TIMEOUT_MS }: DiscoveryDeps): McpDiscovery {
+  const asking = new Map<string, Promise<McpTool[] | null>>();
+  const ask = (server: McpServerState, request: DiscoveryRequest): Promise<McpTool[] | null> => {
+    const running = asking.get(server.key);
+    if (running !== undefined) return running;
+    const asked = discover(server, request).finally(() => asking.delete(server.key));
+    asking.set(server.key, asked);
+    return asked;
+  };
+  const discover = async ({ ref, name }: McpServerState, { call, access, signal }: DiscoveryRequest): Promise<McpTool[] | null> => {
+    const session = sessionAccess(call);
+    try {
+      const connection = await session.call('mcp.connect', { ref });
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      const tools = await listTools(connection, { fetch: fetch(access), signal: limit, timeoutMs });
+      await session.call('mcp.keep_tools', { ref, tools: tools.map((tool) => ({ ...tool })) });
+      return tools;
+    } catch (error) {
+      if (signal.aborted) return null;
+      log.warn(
+        { server: name, error: error instanceof Error ? error.message : String(error) },
+        'an MCP server cannot be asked for its tools',
+      );
+      await session.call('mcp.keep_tools', { ref, tools: null }).catch(() => undefined);
+      return null;
+    }
+  };
+  const toolsOfServer = async (server: McpServerState, request: DiscoveryRequest): Promise<McpTool[] | null> => {
+    const known = server.tools as McpTool[] | null;
+    const age = server.age_ms ?? Number.POSITIVE_INFINITY;
+    const isTroubled = server.failed_ms !== null && server.failed_ms < FAILED_MS;
+    if (known !== null && age < USABLE_MS) {
+      if (age >= FRESH_MS && !isTroubled) void ask(server, request);
+      return known;
+    }
+    return isTroubled ? null : ask(server, request);
+  };
+  return {
+    async toolsOf(request) {
+      const { servers } = await sessionAccess(request.call).call('mcp.servers', {});
+      const slugs = new Set<string>();
+      // The first of a name counts: what stands in a tier comes before what the organization has.
+      const distinct = servers.filter(({ name }) => !slugs.has(serverSlug(name)) && slugs.add(serverSlug(name)));
+      const found = await Promise.all(distinct.map(async (server) => ({ server, tools: await toolsOfServer(server, request) })));
+      return found.flatMap(({ server: { ref, name }, tools }) => (tools === null ? [] : [{ ref, name, tools }]));
+    },
+  };
+}
