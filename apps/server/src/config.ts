@@ -140,6 +140,11 @@ export const ENVIRONMENT = {
   SSE_GLOBAL_MAX: variable(count, '`10000`', 'Open streams of the installation; 0 = no limit.'),
   SSE_PER_ORG_MAX: variable(count, '`1000`', 'Open streams of one organization; 0 = no limit.'),
   SSE_PER_SESSION_MAX: variable(count, '`5`', 'Open streams of one session on one instance; 0 = no limit.'),
+  MODEL_SYNC_INTERVAL_HOURS: variable(
+    count,
+    '`24`',
+    "Hours between two looks at what models a vendor has, for providers with a stored key at the vendor's own address; 0 = only when asked.",
+  ),
   SCHEDULES_PER_SESSION_MAX: variable(positive, '`5`', 'Active schedules of one session.'),
   SCHEDULES_PER_ORG_MAX: variable(positive, '`100`', 'Active schedules of one organization.'),
   SCHEDULE_MIN_INTERVAL_SECS: variable(positive, '`300`', 'Shortest time between two firings of one schedule.'),
@@ -204,6 +209,7 @@ export interface ServerConfig {
     perOrgMax: number;
     perSessionMax: number;
   };
+  readonly modelSyncHours: number;
   readonly schedules: ScheduleLimits;
   readonly limits: { harnesses: number; agents: number; sessions: number };
   readonly capabilityModules: readonly string[];
@@ -288,6 +294,7 @@ function assemble(values: Values, problems: string[]): ServerConfig {
     apiPrefix: values.API_PREFIX ?? '/api',
     publicUrl: values.PUBLIC_APP_URL ?? null,
     sse: sseOf(values, warnings),
+    modelSyncHours: values.MODEL_SYNC_INTERVAL_HOURS ?? 24,
     schedules: {
       perSession: values.SCHEDULES_PER_SESSION_MAX ?? SCHEDULE_LIMITS.perSession,
       perOrg: values.SCHEDULES_PER_ORG_MAX ?? SCHEDULE_LIMITS.perOrg,

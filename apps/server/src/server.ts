@@ -21,7 +21,8 @@ import { storageOps } from './session-ops/storage.ts';
 import { createFileService } from './services/files.ts';
 import { createScheduleService } from './services/schedules.ts';
 import { createSessionStorage } from './services/session-storage.ts';
-import { createProviderOpener } from './services/catalogues.ts';
+import { createCatalogueService, createProviderOpener } from './services/catalogues.ts';
+import { startModelSync } from './services/model-sync.ts';
 import { createMcpConnections } from './services/mcp-connections.ts';
 import { createModelResolver } from './services/model-resolution.ts';
 import { offeredExamples } from './services/examples.ts';
@@ -155,6 +156,9 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   started.push(() => app.close());
   await listening(() => app.listen({ ...config.http }), config.http, 'HTTP');
   servedUrl = `http://${formatAddress(boundAddress(app, config.http))}`;
+  const catalogues = createCatalogueService({ db, ids, vault, resolution, asker: engine.catalogues });
+  const modelSync = startModelSync({ db, catalogues, log, everyHours: config.modelSyncHours });
+  started.push(() => modelSync.stop());
   const grpc = config.devMode ? null : await listening(() => startWorkerPort(config, engine), config.grpc, 'gRPC for workers');
   log.info({ url: servedUrl, grpc: config.devMode ? null : formatAddress(config.grpc), grade: config.grade }, 'control plane is up');
   return {
@@ -162,6 +166,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
     gateway: engine.gateway,
     stop: () =>
       endAll(log, [
+        () => modelSync.stop(),
         // Workers first: they take what runs to other instances, so that nothing of it has to be done again.
         () => {
           engine.drain();

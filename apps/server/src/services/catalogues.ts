@@ -29,6 +29,8 @@ export interface CatalogueServiceDeps {
 export interface CatalogueService {
   /** Brings in the models that the provider lists, asked by a worker. */
   sync(scope: CallerScope, providerId: Uuid): Promise<SyncResult>;
+  /** The same for nobody in particular. */
+  syncOf(orgId: Uuid, providerId: Uuid): Promise<SyncResult>;
   /** Tries a key before it is stored. */
   check(scope: CallerScope, request: CheckCredentials): Promise<CheckedCredentials>;
 }
@@ -49,22 +51,24 @@ export function createCatalogueService(deps: CatalogueServiceDeps): CatalogueSer
     if (outcome === null || outcome.error?.kind === 'unasked') throw new PlatformError('unavailable', NO_WORKER, { retryAfterSeconds: 5 });
     return outcome;
   };
+  const syncOf = async (orgId: Uuid, providerId: Uuid): Promise<SyncResult> => {
+    const row = await findProviderSecrets(db, orgId, providerId);
+    if (row === null) throw new PlatformError('not_found', 'There is no such provider.');
+    if (row.provider_type === UNLISTED) return { status: 'not_supported' };
+    const outcome = await ask(orgId, await openedProvider(deps, orgId, row));
+    if (outcome.error !== undefined) throw refusal(outcome.error);
+    const models = outcome.models ?? null;
+    if (models === null) return { status: 'not_supported' };
+    // All of ours would go stale: more likely the list is broken than the shop is empty.
+    if (models.length === 0) throw new PlatformError('provider_unavailable', 'The provider lists no models.');
+    const listed = models.map((model) => listedRow(row, model, ids.next()));
+    const counts = await syncModels(db, { orgId, providerId }, listed);
+    if (counts === null) throw new PlatformError('not_found', 'There is no such provider.');
+    return { status: 'success', ...counts };
+  };
   return {
-    async sync(scope, providerId) {
-      const row = await findProviderSecrets(db, scope.orgId, providerId);
-      if (row === null) throw new PlatformError('not_found', 'There is no such provider.');
-      if (row.provider_type === UNLISTED) return { status: 'not_supported' };
-      const outcome = await ask(scope.orgId, await openedProvider(deps, scope.orgId, row));
-      if (outcome.error !== undefined) throw refusal(outcome.error);
-      const models = outcome.models ?? null;
-      if (models === null) return { status: 'not_supported' };
-      // All of ours would go stale: more likely the list is broken than the shop is empty.
-      if (models.length === 0) throw new PlatformError('provider_unavailable', 'The provider lists no models.');
-      const listed = models.map((model) => listedRow(row, model, ids.next()));
-      const counts = await syncModels(db, { orgId: scope.orgId, providerId }, listed);
-      if (counts === null) throw new PlatformError('not_found', 'There is no such provider.');
-      return { status: 'success', ...counts };
-    },
+    syncOf,
+    sync: (scope, providerId) => syncOf(scope.orgId, providerId),
     async check(scope, request) {
       if (request.provider_type === UNLISTED) return { valid: true, status: 'valid', model_count: 0 };
       const { api_key: fromCredentials, ...credentials } = request.credentials ?? {};

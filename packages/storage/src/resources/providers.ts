@@ -88,6 +88,22 @@ export async function findProviderSecrets(db: Queryable, orgId: Uuid, id: Uuid):
   return (await db.run<ProviderSecrets>(SECRETS, [orgId, id]))[0] ?? null;
 }
 
+/** Only at the vendors' own addresses: servers of people's own are asked when people ask. New providers wait for their first time, too. */
+const DUE: Statement = {
+  name: 'providers_due_for_sync',
+  text: `select p.id, p.org_id as "orgId" from providers p
+    where p.deleted_at is null and p.status = 'active' and p.base_url is null and p.provider_type <> 'llmsim' and p.api_key_encrypted is not null
+      and coalesce(p.last_synced_at, p.created_at) < clock_timestamp() - $1::int * interval '1 hour'
+    order by coalesce(p.last_synced_at, p.created_at) limit $2`,
+};
+
+export async function providersDueForSync(
+  db: Queryable,
+  { everyHours, limit }: { everyHours: number; limit: number },
+): Promise<{ id: Uuid; orgId: Uuid }[]> {
+  return db.run<{ id: Uuid; orgId: Uuid }>(DUE, [everyHours, limit]);
+}
+
 export async function listProviders(db: Queryable, orgId: Uuid): Promise<ProviderRow[]> {
   return db.run<ProviderRow>(LIST, [orgId]);
 }
