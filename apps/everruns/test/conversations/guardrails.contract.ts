@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compose, type Composition } from './composition.ts';
-import { expectEvents, payload, type Conversation, type Match } from './conversation.ts';
+import type { Api } from './api-client.ts';
+import { Conversation, expectEvents, payload, type Match } from './conversation.ts';
 import { received } from './received.ts';
 import { withSetting, type Setting } from './setting.ts';
 import { WIRES, type Wire } from './wires.ts';
@@ -12,7 +13,7 @@ const USED = { records: [expect.objectContaining({ capability_id: 'guardrails', 
 
 let composition: Composition;
 beforeAll(async () => {
-  composition = await compose();
+  composition = await compose({ servers: 2 });
 });
 afterAll(() => composition.close());
 
@@ -50,8 +51,9 @@ describe('an answer that a check blocks', () => {
     guarded({ checks: [regex] }, async (chat, setting) => {
       const text = `The answer to your question is ${'well known '.repeat(10)}and it is code-4711, which opens ${'every door '.repeat(200)}`;
       setting.simulator.script({ text, chunkDelayMs: 30 }, { text: 'Nothing more.' });
+      const elsewhere = new Conversation(composition.apis[1] as Api, chat.id);
       const { body } = await chat.post('Tell me.');
-      await chat.untilText('The answer');
+      await Promise.all([chat.untilText('The answer'), elsewhere.untilText('The answer')]);
       const turn = await chat.turnFrom(Number(body['sequence']));
       const id = payload(turn, 'output.message.started')['message_id'];
       expectEvents(turn.slice(3), [
@@ -75,7 +77,8 @@ describe('an answer that a check blocks', () => {
       ]);
       expect(payload(turn, 'output.message.replaced')).toHaveProperty('turn_id');
       expect(setting.simulator.requests[0]?.outcome).toBe('aborted');
-      expect([...chat.streamed.values()].join()).not.toMatch(/code-\d{4}/);
+      await elsewhere.close();
+      expect([...chat.streamed.values(), ...elsewhere.streamed.values()].join()).not.toMatch(/code-\d{4}|I cannot/);
       await expectNowhere(chat, 'code-4711');
       await chat.say('And?');
       expect(received(setting.simulator.requests[1])).toEqual(['user: Tell me.', 'assistant: I cannot tell.', 'user: And?']);
