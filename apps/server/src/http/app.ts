@@ -161,7 +161,7 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   sessionStorageRoutes(api, { sessions, storage: createSessionStorage({ db, vault }) });
   workspaceRoutes(api, createWorkspaceService({ db, ids }));
   fileRoutes(api, createFileService(db));
-  capabilityRoutes(api, { capabilities: createCapabilityService({ registry: capabilities, rules, link }), urlOf });
+  capabilityRoutes(api, { capabilities: createCapabilityService({ db, registry: capabilities, rules, link }), urlOf });
   providerRoutes(api, {
     providers: createProviderService({ db, ids, link, vault, providerTypes: null }),
     catalogues: createCatalogueService({ db, ids, vault, resolution: settings.resolution, asker: deps.catalogues }),

@@ -2,9 +2,11 @@ import { canonicalCapabilityId } from '@everruns/agent';
 import type { CapabilityInfo as RegisteredInfo, CapabilityRegistry } from '@everruns/agent';
 import { PlatformError } from '@everruns/contract';
 import type { CapabilityInfo, CapabilityView, PageQuery, ToolDefinition } from '@everruns/contract';
-import type { Page } from '@everruns/storage';
+import { countCapabilityUse } from '@everruns/storage';
+import type { CapabilityUse, Page, Queryable } from '@everruns/storage';
 import type { CapabilityRules } from './capability-rules.ts';
 import type { Linker } from './links.ts';
+import type { CallerScope } from './scope.ts';
 
 /** What all model providers take as the name of a tool. */
 const TOOL_NAME = /^[A-Za-z0-9_-]{1,64}$/;
@@ -35,34 +37,38 @@ export function checkTools(tools: readonly ToolDefinition[] | undefined): void {
 }
 
 export interface CapabilityService {
-  list(query: PageQuery & { tokens: readonly string[] }): Page<CapabilityView>;
+  list(scope: CallerScope, query: PageQuery & { tokens: readonly string[] }): Promise<Page<CapabilityView>>;
   /** Throws `not_found`. */
-  get(id: string): CapabilityView;
+  get(scope: CallerScope, id: string): Promise<CapabilityView>;
 }
 
 export interface CapabilityServiceDeps {
+  db: Queryable;
   registry: CapabilityRegistry;
   rules: Pick<CapabilityRules, 'offers'>;
   link: Linker;
 }
 
 /** The catalogue. What this deployment does not offer is not in it. */
-export function createCapabilityService({ registry, rules, link }: CapabilityServiceDeps): CapabilityService {
-  const view = (info: RegisteredInfo): CapabilityView => ({
+export function createCapabilityService({ db, registry, rules, link }: CapabilityServiceDeps): CapabilityService {
+  const view = (info: RegisteredInfo, use: CapabilityUse | undefined): CapabilityView => ({
     ...publicInfo(info),
+    agent_count: use?.agents ?? 0,
+    harness_count: use?.harnesses ?? 0,
     ...link({ path: `capabilities/${info.id}`, actions: [{ rel: 'self', method: 'GET', operation: 'getCapability' }] }),
   });
   return {
-    list({ tokens, offset, limit }) {
+    async list(scope, { tokens, offset, limit }) {
       const found = registry
         .list()
         .filter((capability) => capability.info.status !== 'retired' && rules.offers(capability) && matches(capability.info, tokens));
-      return { total: found.length, rows: found.slice(offset, offset + limit).map(({ info }) => view(info)) };
+      const use = await countCapabilityUse(db, scope.orgId);
+      return { total: found.length, rows: found.slice(offset, offset + limit).map(({ info }) => view(info, use.get(info.id))) };
     },
-    get(id) {
+    async get(scope, id) {
       const capability = registry.get(canonicalCapabilityId(id));
       if (capability === undefined || !rules.offers(capability)) throw new PlatformError('not_found', `There is no capability "${id}".`);
-      return view(capability.info);
+      return view(capability.info, (await countCapabilityUse(db, scope.orgId)).get(capability.info.id));
     },
   };
 }

@@ -27,5 +27,12 @@ const info = {
 export const CapabilityInfo = z.object(info);
 export type CapabilityInfo = z.infer<typeof CapabilityInfo>;
 
-export const CapabilityView = z.object({ ...info, ...Links }).meta({ id: 'Capability' });
+export const CapabilityView = z
+  .object({
+    ...info,
+    agent_count: z.int().describe('Active agents that name it'),
+    harness_count: z.int().describe('Active harnesses that name it'),
+    ...Links,
+  })
+  .meta({ id: 'Capability' });
 export type CapabilityView = z.infer<typeof CapabilityView>;

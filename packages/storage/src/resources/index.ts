@@ -14,4 +14,5 @@ export * from './mcp-tools.ts';
 export * from './providers.ts';
 export * from './models.ts';
 export * from './provision.ts';
+export * from './capability-use.ts';
 export type { Page } from './pages.ts';

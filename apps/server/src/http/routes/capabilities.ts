@@ -23,7 +23,7 @@ export function capabilityRoutes(app: Api, { capabilities, urlOf }: CapabilityRo
     },
     async (request) => {
       const { search, ...page } = request.query;
-      const found = capabilities.list({ ...page, tokens: searchTokens(search) });
+      const found = await capabilities.list(request.scope, { ...page, tokens: searchTokens(search) });
       return { data: found.rows, total: found.total, ...page, ...pageLinks(urlOf(request.url), page, found.total) };
     },
   );
@@ -33,6 +33,6 @@ export function capabilityRoutes(app: Api, { capabilities, urlOf }: CapabilityRo
       schema: { tags, operationId: 'getCapability', params: z.object({ id: z.string().max(256) }), response: { 200: CapabilityView } },
       config: { cache: 'entity' },
     },
-    async (request) => capabilities.get(request.params.id),
+    async (request) => capabilities.get(request.scope, request.params.id),
   );
 }
