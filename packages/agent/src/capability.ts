@@ -133,10 +133,19 @@ export interface OutboundInit extends RequestInit {
 }
 
 /** A value, an error that the model is meant to read, or a fault of ours that it must not see. */
-export type ToolResult = { kind: 'success'; value: Json } | { kind: 'error'; text: string } | { kind: 'internal'; cause: unknown };
+export type ToolResult =
+  | { kind: 'success'; value: Json; images?: readonly ToolImage[] }
+  | { kind: 'error'; text: string }
+  | { kind: 'internal'; cause: unknown };
 
-export function toolSuccess(value: Json): ToolResult {
-  return { kind: 'success', value };
+/** For the model to look at. Providers take png, jpeg, gif and webp. */
+export interface ToolImage {
+  media_type: string;
+  base64: string;
+}
+
+export function toolSuccess(value: Json, images: readonly ToolImage[] = []): ToolResult {
+  return { kind: 'success', value, ...(images.length > 0 && { images }) };
 }
 
 export function toolError(text: string): ToolResult {

@@ -243,6 +243,8 @@ export interface ToolOutcome {
   status: ToolStatus;
   /** JSON for the model. */
   result?: unknown;
+  /** For the model to look at. */
+  images?: readonly { media_type: string; base64: string }[];
   error?: string;
   duration_ms: number;
   events: InStepEvent[];

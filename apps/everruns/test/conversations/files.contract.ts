@@ -28,6 +28,7 @@ const initial_files = [
   { path: '/src/main.ts', content: 'export function main() {}\n' },
   { path: '/fixed.txt', content: 'fixed', is_readonly: true },
   { path: '/image.png', content: 'iVBORw0KGgo=', encoding: 'base64' },
+  { path: '/data.bin', content: 'AP8B', encoding: 'base64' },
 ];
 
 function begin(): Promise<Conversation> {
@@ -81,7 +82,8 @@ const succeeding: [string, Match, Match][] = [
     { content: '     2\ttwo', truncated: true, truncation: { next_offset: 2, reason: 'line_cap' } },
   ],
   ['read_file', { path: '/workspace/../../a.txt' }, { path: '/workspace/a.txt' }],
-  ['read_file', { path: 'image.png' }, { content_type: 'image/png', size_bytes: 8, read_mode: 'metadata' }],
+  ['read_file', { path: 'image.png' }, { content_type: 'image/png', size_bytes: 8, read_mode: 'image' }],
+  ['read_file', { path: 'data.bin' }, { content_type: 'application/octet-stream', size_bytes: 3, read_mode: 'metadata' }],
   [
     'read_many_files',
     { paths: ['a.txt', 'none', 'src'] },
@@ -123,15 +125,16 @@ const succeeding: [string, Match, Match][] = [
     {
       entries: [
         { name: 'a.txt', path: '/workspace/a.txt', is_directory: false, size_bytes: 14, is_readonly: false },
+        { name: 'data.bin' },
         { name: 'fixed.txt', path: '/workspace/fixed.txt', is_directory: false, size_bytes: 5, is_readonly: true },
         { name: 'image.png' },
         { name: 'src', path: '/workspace/src', is_directory: true },
       ],
-      count: 4,
-      total_count: 4,
+      count: 5,
+      total_count: 5,
     },
   ],
-  ['list_directory', { path: '/', offset: 1, limit: 1 }, { count: 1, total_count: 4, truncation: { next_offset: 2, reason: 'item_cap' } }],
+  ['list_directory', { path: '/', offset: 1, limit: 1 }, { count: 1, total_count: 5, truncation: { next_offset: 2, reason: 'item_cap' } }],
   [
     'grep_files',
     { pattern: '^t' },
@@ -207,12 +210,25 @@ describe('a file tool that fails', () => {
       const [result] = await use(chat, [name, args]);
       expect(result).toMatchObject({ tool_name: name, success: false, status: 'error', error: expect.stringMatching(problem) as string });
       expect([await contentOf(chat, 'a.txt'), await contentOf(chat, 'fixed.txt')]).toEqual([TEXT, 'fixed']);
-      expect((await composition.api.call('GET', `/v1/sessions/${chat.id}/fs?recursive=true`)).body['data']).toHaveLength(5);
+      expect((await composition.api.call('GET', `/v1/sessions/${chat.id}/fs?recursive=true`)).body['data']).toHaveLength(6);
     }),
   );
 });
 
 describe('files of a session', () => {
+  it('that are images are shown to the model as such, in every later call too', () =>
+    inSession(async (chat) => {
+      const [read] = await use(chat, ['read_file', { path: 'image.png' }]);
+      expect(read?.['result']).toMatchObject([{ type: 'tool_result' }, { type: 'image', media_type: 'image/png', base64: 'iVBORw0KGgo=' }]);
+      expect(received(setting.simulator.requests.at(-1)).slice(-2)).toEqual([
+        expect.stringMatching(/^user: \[Result of read_file .*:\]$/) as string,
+        'image image/png',
+      ]);
+      setting.simulator.script({ text: 'A picture.' });
+      await chat.say('What was it?');
+      expect(received(setting.simulator.requests.at(-1))).toContain('image image/png');
+    }));
+
   it('are what tools wrote, over the API too, and stay between turns', () =>
     inSession(async (chat) => {
       const [written] = await use(chat, ['write_file', { path: 'notes.md', content: '# Notes\n' }]);

@@ -158,8 +158,7 @@ async function completeTool(
 ): Promise<CompletionAnswer> {
   const state = record.state as TurnState;
   const plans = await plansOf(ctx, record, state);
-  const { status, result, error, duration_ms, events } = outcome;
-  const end = { status, duration_ms, ...(result === undefined ? {} : { result }), ...(error === undefined ? {} : { error }) };
+  const { kind: _, events, ...end } = outcome;
   const decision = decideTool(state, { callId: record.callId as string, end, events, plans }, decideContext(ctx));
   const last = eagerPlan(decision.last, ctx, options.seatFor);
   const { sessionId, taskId, token } = record;

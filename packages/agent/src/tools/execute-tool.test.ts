@@ -90,4 +90,19 @@ describe('executeTool', () => {
     const loud = await run(() => toolError('x'.repeat(1_000_000)));
     expect(loud.status === 'error' && loud.error.length).toBeLessThanOrEqual(64 * 1024);
   });
+
+  it('passes images on, as many as the log bears', async () => {
+    const image = { media_type: 'image/png', base64: 'AAAA' };
+    const large = { media_type: 'image/png', base64: 'A'.repeat(3_000_000) };
+    expect(await run(() => toolSuccess(1, [image]))).toEqual({ status: 'success', json: '1', images: [image] });
+    expect(
+      await run(() =>
+        toolSuccess(
+          1,
+          Array.from({ length: 9 }, () => image),
+        ),
+      ),
+    ).toMatchObject({ images: [image, image, image, image] });
+    expect(await run(() => toolSuccess(1, [large]))).toEqual({ status: 'success', json: '1' });
+  });
 });

@@ -1,4 +1,4 @@
-import type { CapabilityRegistry, JsonObject, ToolContext, ToolResult } from '../capability.ts';
+import type { CapabilityRegistry, JsonObject, ToolContext, ToolImage, ToolResult } from '../capability.ts';
 import { isRecord, present } from '../objects.ts';
 import { SessionCallError } from '../session-access.ts';
 import { checkArguments } from './check-arguments.ts';
@@ -17,9 +17,15 @@ export interface ToolRequest {
 }
 
 /** How a call ended: serialised JSON for the model, or an error text for it; `fault` is for operators only. */
-export type ToolExecution = { status: 'success'; json: string } | { status: 'error'; error: string; fault?: string };
+export type ToolExecution =
+  | { status: 'success'; json: string; images?: readonly ToolImage[] }
+  | { status: 'error'; error: string; fault?: string };
 
 export type ToolHooks = Pick<ToolContext, 'signal' | 'now' | 'progress' | 'session' | 'outbound'>;
+
+/** Images of one call, and the base64 of all of them together, in characters. */
+const MAX_IMAGES = 4;
+const MAX_IMAGE_CHARS = 2 * 1024 * 1024;
 
 export const INTERNAL_ERROR = 'The tool failed because of an internal error.';
 
@@ -74,12 +80,19 @@ async function rewritten(
 async function toExecution(result: ToolResult, place: OutputPlace): Promise<ToolExecution> {
   switch (result.kind) {
     case 'success':
-      return { status: 'success', json: await keptJson(result.value ?? null, place) };
+      return { status: 'success', json: await keptJson(result.value ?? null, place), ...fittingImages(result.images) };
     case 'error':
       return { status: 'error', error: await keptError(result.text, place) };
     case 'internal':
       return internal(result.cause);
   }
+}
+
+/** The images that the log bears; the value tells of the others in words. */
+function fittingImages(images: readonly ToolImage[] = []): { images?: readonly ToolImage[] } {
+  let chars = 0;
+  const fitting = images.slice(0, MAX_IMAGES).filter(({ base64 }) => (chars += base64.length) <= MAX_IMAGE_CHARS);
+  return fitting.length === 0 ? {} : { images: fitting };
 }
 
 function internal(cause: unknown): ToolExecution {

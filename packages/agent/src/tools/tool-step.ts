@@ -46,7 +46,7 @@ const MAX_PROGRESS_CHARS = 500;
 export async function runToolStep(task: ToolTask, deps: ToolDeps, signal: AbortSignal): Promise<ToolOutcome> {
   const { call } = task.input;
   const startedMs = deps.clock.nowMs();
-  const outcome = (fields: Pick<ToolOutcome, 'status' | 'result' | 'error'>): ToolOutcome => ({
+  const outcome = (fields: Pick<ToolOutcome, 'status' | 'result' | 'images' | 'error'>): ToolOutcome => ({
     kind: 'tool',
     ...fields,
     duration_ms: Math.round(deps.clock.nowMs() - startedMs),
@@ -92,8 +92,14 @@ function toRequest(input: ToolInput, capability: NonNullable<ToolInput['call']['
   };
 }
 
-function toFields(execution: ToolExecution, { input }: ToolTask, log: StepLog): Pick<ToolOutcome, 'status' | 'result' | 'error'> {
-  if (execution.status === 'success') return { status: 'success', result: JSON.parse(execution.json) as unknown };
+function toFields(
+  execution: ToolExecution,
+  { input }: ToolTask,
+  log: StepLog,
+): Pick<ToolOutcome, 'status' | 'result' | 'images' | 'error'> {
+  if (execution.status === 'success') {
+    return { status: 'success', result: JSON.parse(execution.json) as unknown, ...present({ images: execution.images }) };
+  }
   if (execution.fault !== undefined) {
     log.error(
       { session_id: input.ids.session_id, tool_call_id: input.call.id, tool: input.call.name, fault: execution.fault },

@@ -5,6 +5,26 @@ import { buildTranscript, toolCallIds } from './transcript.ts';
 const openai = 'openai';
 
 describe('buildTranscript', () => {
+  it('shows the images of results behind them, those of each call once', () => {
+    const image = { type: 'image' as const, base64: 'AAAA', media_type: 'image/png' };
+    const result = storedMessage('tool_result', [{ type: 'tool_result', tool_call_id: 'c1', result: { path: 'a.png' } }, image]);
+    const calls = agentMessage('', [
+      { id: 'c1', name: 'read_file' },
+      { id: 'c2', name: 'second' },
+    ]);
+    const { messages } = buildTranscript([userMessage('Look'), calls, result, result, toolResult('c2', 2)], openai);
+    expect(messages.slice(2)).toMatchObject([
+      { role: 'tool', content: [{ toolCallId: 'c1' }, { toolCallId: 'c2' }] },
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: expect.stringContaining('c1') as string },
+          { type: 'image', base64: 'AAAA', mediaType: 'image/png' },
+        ],
+      },
+    ]);
+  });
+
   it('keeps text, images and the order of the log', () => {
     const { messages, events } = buildTranscript(
       [

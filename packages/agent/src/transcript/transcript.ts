@@ -20,6 +20,7 @@ const UNRECORDED_RESULT = 'No result was recorded for this call. It may or may n
  */
 export function buildTranscript(messages: readonly StoredMessage[], providerType: string): Transcript {
   const results = indexResults(messages);
+  const pictures = indexImages(messages);
   const lastAnswer = messages.findLastIndex(isAnswer);
   const transcript: Transcript = { messages: [], events: [] };
   messages.forEach((message, index) => {
@@ -34,6 +35,8 @@ export function buildTranscript(messages: readonly StoredMessage[], providerType
     const calls = parts.filter((part) => part.type === 'tool_call');
     if (calls.length === 0) return;
     transcript.messages.push({ role: 'tool', content: calls.map((call) => resultOf(call, results)) });
+    const images = calls.flatMap((call) => imagesOf(call, pictures));
+    if (images.length > 0) transcript.messages.push({ role: 'user', content: images });
     // A later answer was already written on top of the repair, and reported it.
     if (index < lastAnswer) return;
     for (const call of calls) {
@@ -62,6 +65,23 @@ function indexResults(messages: readonly StoredMessage[]): Map<string, StoredRes
     }
   }
   return results;
+}
+
+/** Images that came with the results of calls. */
+function indexImages(messages: readonly StoredMessage[]): Map<string, UserPart[]> {
+  const images = new Map<string, UserPart[]>();
+  for (const { role, content } of messages) {
+    const [first, ...rest] = content;
+    if (role !== 'tool_result' || first?.type !== 'tool_result' || images.has(first.tool_call_id)) continue;
+    images.set(first.tool_call_id, rest.filter(({ type }) => type === 'image').flatMap(userPart));
+  }
+  return images;
+}
+
+/** Not every provider takes images in a tool's result; behind it, as the user's, all of them do. */
+function imagesOf(call: CallPart, images: ReadonlyMap<string, UserPart[]>): UserPart[] {
+  const found = images.get(call.id) ?? [];
+  return found.length === 0 ? [] : [{ type: 'text', text: `[Result of ${call.name} ${call.id}:]` }, ...found];
 }
 
 function resultOf(call: CallPart, results: ReadonlyMap<string, StoredResult>): ToolResultPart {

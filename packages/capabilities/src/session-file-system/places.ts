@@ -26,7 +26,7 @@ export function countOf(
   return Math.min(count, max);
 }
 
-export async function fileAt(ctx: ToolContext, path: string, content: 'none' | 'text'): Promise<OpFile | null> {
+export async function fileAt(ctx: ToolContext, path: string, content: 'none' | 'text' | 'text_or_image'): Promise<OpFile | null> {
   if (path === '/') return ROOT;
   return (await ctx.session.call('files.read', { paths: [path], content })).files[0] ?? null;
 }

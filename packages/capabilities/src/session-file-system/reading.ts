@@ -1,4 +1,4 @@
-import { toolSuccess, type JsonObject, type ToolContext, type ToolResult } from '@everruns/agent/capability';
+import { toolSuccess, type JsonObject, type ToolContext, type ToolImage, type ToolResult } from '@everruns/agent/capability';
 import { fileName, shownPath } from '@everruns/contract';
 import type { OpFile } from '@everruns/contract';
 import { contentTypeOf } from './content-type.ts';
@@ -7,6 +7,8 @@ import { viewText } from './text-view.ts';
 
 /** Numbered lines of one call, in bytes; with quotes and line breaks written as JSON they stay below what a result may have. */
 const MAX_CONTENT_BYTES = 40 * 1024;
+const IMAGES = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
+const MAX_IMAGE_BYTES = 1024 * 1024;
 const MAX_FILES = 10;
 const MAX_LINES = 100_000;
 const PAGE = { fallback: 200, min: 1, max: 1_000 };
@@ -18,8 +20,10 @@ interface Window {
 
 export async function readFile(args: JsonObject, ctx: ToolContext): Promise<ToolResult> {
   const path = storedPath(args['path']);
-  const file = await fileAt(ctx, path, 'text');
+  const file = await fileAt(ctx, path, 'text_or_image');
   if (file === null) throw missing(path);
+  const image = imageOf(file);
+  if (image !== null) return toolSuccess({ ...aboutFile(file), read_mode: 'image' }, [image]);
   return toolSuccess(described(file, windowOf(args), MAX_CONTENT_BYTES));
 }
 
@@ -54,17 +58,32 @@ function windowOf(args: JsonObject): Window {
   };
 }
 
-/** The numbered lines of a text; of anything else what is known about it. */
-function described(file: OpFile, window: Window, maxBytes: number): JsonObject {
-  if (file.is_directory) throw directory(file.path);
-  const about: JsonObject = {
+/** What a model can look at, when it is small enough for the log. */
+function imageOf(file: OpFile): ToolImage | null {
+  const media_type = contentTypeOf(file.path, file.is_binary);
+  if (file.encoding !== 'base64' || file.content === undefined || !IMAGES.has(media_type) || file.size_bytes > MAX_IMAGE_BYTES) return null;
+  return { media_type, base64: file.content };
+}
+
+function aboutFile(file: OpFile): JsonObject {
+  return {
     path: shownPath(file.path),
     size_bytes: file.size_bytes,
     ...(file.content_hash !== undefined && { content_hash: file.content_hash }),
     content_type: contentTypeOf(file.path, file.is_binary),
   };
+}
+
+/** The numbered lines of a text; of anything else what is known about it. */
+function described(file: OpFile, window: Window, maxBytes: number): JsonObject {
+  if (file.is_directory) throw directory(file.path);
+  const about = aboutFile(file);
   if (file.content === undefined || file.encoding !== 'text') {
-    return { ...about, read_mode: 'metadata', note: 'This is not text; its content is not shown.' };
+    return {
+      ...about,
+      read_mode: 'metadata',
+      note: 'This is not text, and no image of a size that can be shown; its content is not shown.',
+    };
   }
   return { ...about, ...(viewText({ path: file.path, text: file.content, ...window, maxBytes }) as unknown as JsonObject) };
 }

@@ -19,7 +19,7 @@ export const readFile: ToolSpec = {
   display_name: 'Read file',
   category,
   description:
-    'Reads a text file as numbered lines, with the hash that edit_file asks for. Long files come in parts: the answer says where to go on and outlines the rest. Of other files it tells type and size.',
+    'Reads a text file as numbered lines, with the hash that edit_file asks for. Long files come in parts: the answer says where to go on and outlines the rest. Of an image it shows the image, of other files type and size.',
   parameters: object(
     { path, offset: offset('Lines'), limit: limit('Most lines; default 2000, less for logs, tables and minified files') },
     ['path'],

@@ -208,11 +208,12 @@ export function callSummary(call: PlannedCall): Record<string, unknown> {
 export interface ToolEnd {
   status: ToolOutcome['status'];
   result?: unknown;
+  images?: ToolOutcome['images'];
   error?: string;
   duration_ms?: number;
 }
 
-/** `result` carries the value as a tool_result part, so that messages are a plain view over the log. */
+/** `result` carries the value as a tool_result part, and images behind it, so that messages are a plain view over the log. */
 export function toolCompleted(state: TurnState, call: BatchCall, plan: PlannedCall | null, end: ToolEnd): EventDraft {
   const success = end.status === 'success';
   return draft('tool.completed', callContext(state, call), {
@@ -227,6 +228,7 @@ export function toolCompleted(state: TurnState, call: BatchCall, plan: PlannedCa
         ...(end.result === undefined ? {} : { result: end.result }),
         ...(end.error === undefined ? {} : { error: end.error }),
       },
+      ...(end.images ?? []).map(({ media_type, base64 }) => ({ type: 'image', media_type, base64 })),
     ],
     ...(end.error === undefined ? {} : { error: end.error }),
     ...(end.duration_ms === undefined ? {} : { duration_ms: end.duration_ms }),
