@@ -1,5 +1,6 @@
 import type { CallSession } from '@everruns/agent/session-access';
 import { sessionAccess } from '@everruns/agent/session-access';
+import { permits } from '@everruns/outbound';
 import type { StepLog } from '@everruns/agent/step';
 import type { NetworkAccess } from '@everruns/agent/config/network-access';
 import type { McpServerState } from '@everruns/contract';
@@ -39,17 +40,20 @@ const USABLE_MS = 86_400_000;
 const FAILED_MS = 60_000;
 const TIMEOUT_MS = 10_000;
 
+/** The step that asked has ended, which says nothing about the server. */
+type Asked = McpTool[] | null | 'aborted';
+
 /** Lists are kept where all workers find them; in one worker, a server is asked by one step at a time. */
 export function createMcpDiscovery({ fetch, log, timeoutMs = TIMEOUT_MS }: DiscoveryDeps): McpDiscovery {
-  const asking = new Map<string, Promise<McpTool[] | null>>();
-  const ask = (server: McpServerState, request: DiscoveryRequest): Promise<McpTool[] | null> => {
+  const asking = new Map<string, Promise<Asked>>();
+  const ask = (server: McpServerState, request: DiscoveryRequest): Promise<Asked> => {
     const running = asking.get(server.key);
     if (running !== undefined) return running;
     const asked = discover(server, request).finally(() => asking.delete(server.key));
     asking.set(server.key, asked);
     return asked;
   };
-  const discover = async ({ ref, name }: McpServerState, { call, access, signal }: DiscoveryRequest): Promise<McpTool[] | null> => {
+  const discover = async ({ ref, name }: McpServerState, { call, access, signal }: DiscoveryRequest): Promise<Asked> => {
     const session = sessionAccess(call);
     try {
       const connection = await session.call('mcp.connect', { ref });
@@ -58,7 +62,7 @@ export function createMcpDiscovery({ fetch, log, timeoutMs = TIMEOUT_MS }: Disco
       await session.call('mcp.keep_tools', { ref, tools: tools.map((tool) => ({ ...tool })) });
       return tools;
     } catch (error) {
-      if (signal.aborted) return null;
+      if (signal.aborted) return 'aborted';
       log.warn(
         { server: name, error: error instanceof Error ? error.message : String(error) },
         'an MCP server cannot be asked for its tools',
@@ -75,7 +79,11 @@ export function createMcpDiscovery({ fetch, log, timeoutMs = TIMEOUT_MS }: Disco
       if (age >= FRESH_MS && !isTroubled) void ask(server, request);
       return known;
     }
-    return isTroubled ? null : ask(server, request);
+    if (isTroubled) return null;
+    // Another step may have begun to ask, and ended before the answer.
+    let asked = await ask(server, request);
+    while (asked === 'aborted' && !request.signal.aborted) asked = await ask(server, request);
+    return asked === 'aborted' ? null : asked;
   };
   return {
     async toolsOf(request) {
@@ -83,7 +91,9 @@ export function createMcpDiscovery({ fetch, log, timeoutMs = TIMEOUT_MS }: Disco
       const slugs = new Set<string>();
       // The first of a name counts: what stands in a tier comes before what the organization has.
       const distinct = servers.filter(({ name }) => !slugs.has(serverSlug(name)) && slugs.add(serverSlug(name)));
-      const found = await Promise.all(distinct.map(async (server) => ({ server, tools: await toolsOfServer(server, request) })));
+      // Judged before anybody asks: what one session may not reach says nothing about the server.
+      const reachable = distinct.filter(({ url }) => permits(request.access, new URL(url)));
+      const found = await Promise.all(reachable.map(async (server) => ({ server, tools: await toolsOfServer(server, request) })));
       return found.flatMap(({ server: { ref, name }, tools }) => (tools === null ? [] : [{ ref, name, tools }]));
     },
   };

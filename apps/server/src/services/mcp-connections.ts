@@ -19,7 +19,7 @@ export interface McpConnections {
   keep(at: McpScope, ref: string, tools: readonly unknown[] | null): Promise<void>;
 }
 
-type Named = { ref: string; name: string; key: string } & ({ row: McpConnectionRow } | { url: string; headers: Record<string, string> });
+type Named = { ref: string; name: string; url: string; key: string } & ({ row: McpConnectionRow } | { headers: Record<string, string> });
 
 export const SCOPED_PREFIX = 'mcp-scoped:';
 
@@ -42,10 +42,10 @@ export function createMcpConnections({ db, vault }: { db: Database; vault: Vault
       const all = await named(at);
       const keys = all.map(({ key }) => key);
       const lists = new Map((await findMcpToolLists(db, at.orgId, keys)).map((list) => [list.server_key, list]));
-      return all.map(({ ref, name, key }) => {
+      return all.map(({ ref, name, url, key }) => {
         const list = lists.get(key);
         const tools = Array.isArray(list?.tools) ? list.tools : null;
-        return { ref, name, key, tools, age_ms: list?.age_ms ?? null, failed_ms: list?.failed_ms ?? null };
+        return { ref, name, url, key, tools, age_ms: list?.age_ms ?? null, failed_ms: list?.failed_ms ?? null };
       });
     },
     async connect(at, ref) {
@@ -62,7 +62,7 @@ export function createMcpConnections({ db, vault }: { db: Database; vault: Vault
 async function ofOrganization(db: Database, orgId: Uuid, ref: string): Promise<Named[]> {
   const id = mcpIdOf(ref);
   const row = id === null ? null : await findMcpConnection(db, orgId, id);
-  return row === null ? [] : [{ ref, name: row.name, key: row.id, row }];
+  return row === null ? [] : [{ ref, name: row.name, url: row.url, key: row.id, row }];
 }
 
 /** Servers that stand in a harness, an agent or a session; those that are not spoken to over http are left out. */

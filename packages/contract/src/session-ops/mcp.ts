@@ -8,6 +8,7 @@ export interface McpServerState {
   /** `mcp:<id>` of the organization's, `mcp-scoped:<name>` of one that stands in a tier. */
   ref: string;
   name: string;
+  url: string;
   /** The same for every session that means the same server. */
   key: string;
   /** As the worker kept them; null when they are not known. */

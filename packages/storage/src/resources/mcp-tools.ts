@@ -18,9 +18,15 @@ const FIND: Statement = {
       (extract(epoch from clock_timestamp() - failed_at) * 1000)::float8 as failed_ms
     from mcp_tool_lists where org_id = $1 and server_key = any ($2)`,
 };
+/** Lists that nobody has asked for in a week go: a server that stands in a tier leaves one with every change of it. */
 const KEEP: Statement = {
   name: 'mcp_tool_list_keep',
-  text: `insert into mcp_tool_lists (org_id, server_key, tools, fetched_at) values ($1, $2, $3, clock_timestamp())
+  text: `with old as (
+      delete from mcp_tool_lists where (org_id, server_key) in (
+        select org_id, server_key from mcp_tool_lists where greatest(fetched_at, failed_at) < clock_timestamp() - interval '7 days'
+          and (org_id, server_key) <> ($1, $2) limit 100 for update skip locked)
+    )
+    insert into mcp_tool_lists (org_id, server_key, tools, fetched_at) values ($1, $2, $3, clock_timestamp())
     on conflict (org_id, server_key) do update set tools = excluded.tools, fetched_at = excluded.fetched_at, failed_at = null`,
 };
 const FAILED: Statement = {
