@@ -89,6 +89,29 @@ describe('requests on the wire', () => {
     ['google', { promptCache: { strategy: 'auto', geminiCachedContent: 'cachedContents/abc' } }, { cachedContent: 'cachedContents/abc' }],
   ])('%s gets %j', async (provider, rest, expected) => expect(await send(provider, rest)).toMatchObject(expected));
 
+  it.each<[string, string, Partial<ModelRequest>, object]>([
+    ['openai', 'gpt-5.5', { reasoningEffort: 'xhigh' }, { reasoning: { effort: 'xhigh' } }],
+    ['openai', 'gpt-5-mini', { reasoningEffort: 'minimal' }, { reasoning: { effort: 'minimal' } }],
+    ['anthropic', 'claude-sonnet-4-6', { reasoningEffort: 'high' }, { output_config: { effort: 'high' }, thinking: { type: 'adaptive' } }],
+    ['anthropic', 'claude-opus-5-5', { reasoningEffort: 'low' }, { output_config: { effort: 'low' } }],
+    [
+      'anthropic',
+      'claude-haiku-4-5',
+      { reasoningEffort: 'low' },
+      { thinking: { type: 'enabled', budget_tokens: expect.any(Number) as number } },
+    ],
+    ['anthropic', 'claude-opus-4-6', { speed: 'fast' }, { speed: 'fast' }],
+    ['google', 'gemini-3.5-flash', { reasoningEffort: 'minimal' }, { generationConfig: { thinkingConfig: { thinkingLevel: 'minimal' } } }],
+    [
+      'google',
+      'gemini-2.5-pro',
+      { reasoningEffort: 'high' },
+      { generationConfig: { thinkingConfig: { thinkingBudget: expect.any(Number) as number } } },
+    ],
+  ])('%s %s gets %j in the words of its family', async (provider, model, rest, expected) =>
+    expect(await send(provider, rest, model)).toMatchObject(expected),
+  );
+
   it.each(Object.keys(PROVIDERS))('%s gets nothing that was not asked for', async (provider) => {
     const body = JSON.stringify(await send(provider, { reasoningEffort: 'none', parallelToolCalls: false, metadata: {} }));
     expect(body).not.toMatch(/reasoning_?effort|"reasoning"|thinking|service_?tier|verbosity|parallel|tool_choice|"tools"|user_id/i);
