@@ -11,7 +11,7 @@ import { createCapabilityRules } from '../services/capability-rules.ts';
 import { createFileService } from '../services/files.ts';
 import { createHarnessService } from '../services/harnesses.ts';
 import { createLinker } from '../services/links.ts';
-import { createMcpServerService, virtualCapabilities } from '../services/mcp-servers.ts';
+import { createMcpServerService, mcpCapabilities, virtualCapabilities } from '../services/mcp-servers.ts';
 import { createMessageService } from '../services/messages.ts';
 import type { TurnWaiter } from '../services/messages.ts';
 import type { ResolutionPolicy } from '../services/model-resolution.ts';
@@ -161,7 +161,16 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   sessionStorageRoutes(api, { sessions, storage: createSessionStorage({ db, vault }) });
   workspaceRoutes(api, createWorkspaceService({ db, ids }));
   fileRoutes(api, createFileService(db));
-  capabilityRoutes(api, { capabilities: createCapabilityService({ db, registry: capabilities, rules, link }), urlOf });
+  capabilityRoutes(api, {
+    capabilities: createCapabilityService({
+      db,
+      registry: capabilities,
+      rules,
+      link,
+      virtual: (scope) => mcpCapabilities(mcpServers, scope),
+    }),
+    urlOf,
+  });
   providerRoutes(api, {
     providers: createProviderService({ db, ids, link, vault, providerTypes: null }),
     catalogues: createCatalogueService({ db, ids, vault, resolution: settings.resolution, asker: deps.catalogues }),

@@ -86,6 +86,18 @@ describe('an MCP server', () => {
   });
 });
 
+test('an active server is in the catalogue of its organization, and of no other', async () => {
+  const server = await create({ name: 'Catalogued', description: 'Shown' });
+  const at = `/v1/capabilities/mcp:${textOf(server['id'])}`;
+  const shown = { id: `mcp:${textOf(server['id'])}`, name: 'Catalogued', description: 'Shown', category: 'MCP Servers', icon: 'plug' };
+  expect((await app.call('GET', at)).json).toMatchObject(shown);
+  expect(rowsOf((await app.call('GET', '/v1/capabilities?search=catalogued')).json['data'])).toEqual([expect.objectContaining(shown)]);
+  const headers = { 'x-test-org': toPublicId('organization', OTHER) };
+  expect((await app.call('GET', at, undefined, headers)).status).toBe(404);
+  await app.call('PATCH', path(server), { status: 'disabled' });
+  expect((await app.call('GET', at)).status).toBe(404);
+});
+
 describe('its secrets', () => {
   test('are stored encrypted and never told', async () => {
     const server = await create({ api_key: CANARY, headers: { 'X-Key': CANARY, Accept: 'a' } });

@@ -47,10 +47,12 @@ export interface CapabilityServiceDeps {
   registry: CapabilityRegistry;
   rules: Pick<CapabilityRules, 'offers'>;
   link: Linker;
+  /** What the organization itself has as capabilities, e.g. its MCP servers; nothing when absent. */
+  virtual?: (scope: CallerScope) => Promise<RegisteredInfo[]>;
 }
 
 /** The catalogue. What this deployment does not offer is not in it. */
-export function createCapabilityService({ db, registry, rules, link }: CapabilityServiceDeps): CapabilityService {
+export function createCapabilityService({ db, registry, rules, link, virtual }: CapabilityServiceDeps): CapabilityService {
   const view = (info: RegisteredInfo, use: CapabilityUse | undefined): CapabilityView => ({
     ...publicInfo(info),
     agent_count: use?.agents ?? 0,
@@ -59,16 +61,18 @@ export function createCapabilityService({ db, registry, rules, link }: Capabilit
   });
   return {
     async list(scope, { tokens, offset, limit }) {
-      const found = registry
-        .list()
-        .filter((capability) => capability.info.status !== 'retired' && rules.offers(capability) && matches(capability.info, tokens));
+      const offered = registry.list().filter((capability) => capability.info.status !== 'retired' && rules.offers(capability));
+      const own = (await virtual?.(scope)) ?? [];
+      const found = [...offered.map(({ info }) => info), ...own].filter((info) => matches(info, tokens));
       const use = await countCapabilityUse(db, scope.orgId);
-      return { total: found.length, rows: found.slice(offset, offset + limit).map(({ info }) => view(info, use.get(info.id))) };
+      return { total: found.length, rows: found.slice(offset, offset + limit).map((info) => view(info, use.get(info.id))) };
     },
     async get(scope, id) {
       const capability = registry.get(canonicalCapabilityId(id));
-      if (capability === undefined || !rules.offers(capability)) throw new PlatformError('not_found', `There is no capability "${id}".`);
-      return view(capability.info, (await countCapabilityUse(db, scope.orgId)).get(capability.info.id));
+      const isOffered = capability !== undefined && rules.offers(capability);
+      const info = isOffered ? capability.info : id.includes(':') ? (await virtual?.(scope))?.find((own) => own.id === id) : undefined;
+      if (info === undefined) throw new PlatformError('not_found', `There is no capability "${id}".`);
+      return view(info, (await countCapabilityUse(db, scope.orgId)).get(info.id));
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { CapabilityInfo } from '@everruns/agent';
 import { fromPublicId, HIDDEN_VALUE, PlatformError } from '@everruns/contract';
 import type { CreateMcpServer, IdSource, McpServer, UpdateMcpServer, Uuid } from '@everruns/contract';
 import { checkUrl, type EgressAllow } from '@everruns/outbound';
@@ -141,4 +142,23 @@ export function virtualCapabilities(servers: Pick<McpServerService, 'exists'>) {
 export function mcpIdOf(ref: string): Uuid | null {
   const text = ref.startsWith('mcp:') ? ref.slice('mcp:'.length) : '';
   return fromPublicId('mcp', text) ?? fromPublicId('mcp', `mcp_${text.replaceAll('-', '').toLowerCase()}`);
+}
+
+/** The active servers of an organization as its catalogue shows them. */
+export async function mcpCapabilities(servers: Pick<McpServerService, 'list'>, scope: CallerScope): Promise<CapabilityInfo[]> {
+  const listed = await servers.list(scope, { includeArchived: false, tokens: [] });
+  return listed
+    .filter(({ status }) => status === 'active')
+    .map(({ id, name, description }) => ({
+      id: `mcp:${id}`,
+      name,
+      description: description ?? 'Tools of an MCP server.',
+      status: 'available',
+      category: 'MCP Servers',
+      icon: 'plug',
+      risk_level: 'low',
+      tools: [],
+      features: [],
+      dependencies: [],
+    }));
 }
