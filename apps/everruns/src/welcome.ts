@@ -12,8 +12,8 @@ export interface WelcomeParams {
 /** The first request to copy: README.md shows the same lines. */
 export function firstRequest(url: string): string[] {
   return [
-    `SESSION=$(curl -s ${url}/api/v1/sessions -H 'content-type: application/json' -d '{}' \\`,
-    `  | node -p 'JSON.parse(require("fs").readFileSync(0)).id')`,
+    `SESSION=$(curl -s ${url}/api/v1/sessions -H 'content-type: application/json' \\`,
+    `  -d '{"capabilities":[{"ref":"current_time"}]}' | node -p 'JSON.parse(require("fs").readFileSync(0)).id')`,
     `curl -s ${url}/api/v1/sessions/$SESSION/messages -H 'content-type: application/json' \\`,
     `  -d '{"message":{"content":[{"type":"text","text":"What time is it?"}]}}'`,
     `curl -sN --max-time 10 ${url}/api/v1/sessions/$SESSION/sse`,

@@ -21,10 +21,10 @@ export function apiOf(portPrefix: number): Api {
   return {
     events,
     async createSession(modelId) {
-      const session = await call<{ id: string }>(
-        '/v1/sessions',
-        modelId === undefined ? {} : { model_id: await modelNamed(call, modelId) },
-      );
+      const session = await call<{ id: string }>('/v1/sessions', {
+        capabilities: [{ ref: 'current_time' }],
+        ...(modelId !== undefined && { model_id: await modelNamed(call, modelId) }),
+      });
       return session.id;
     },
     async post(sessionId, text) {
