@@ -1,4 +1,5 @@
-import { MAX_FILE_BYTES, shownPath } from '@everruns/contract';
+import { MAX_FILE_BYTES } from '@everruns/contract/files/content';
+import { shownPath } from '@everruns/contract/files/paths';
 import type { Json } from '../model.ts';
 import type { SessionAccess } from '../session-access.ts';
 import { headOf, limitError, limitJson, MAX_RESULT_BYTES } from './limit-result.ts';

@@ -1,6 +1,8 @@
 import type { Capability } from '@everruns/agent/capability';
-import { ERROR_DISCLOSURES, type ErrorDisclosure } from '@everruns/contract';
+import type { ErrorDisclosure } from '@everruns/contract';
 import { infoOf, schemaRefusal } from '../config.ts';
+
+const MODES: readonly ErrorDisclosure[] = ['generic', 'standard', 'detailed'];
 
 const CONFIG_SCHEMA = {
   type: 'object',
@@ -8,7 +10,7 @@ const CONFIG_SCHEMA = {
   properties: {
     mode: {
       type: 'string',
-      enum: [...ERROR_DISCLOSURES],
+      enum: [...MODES],
       description:
         'generic: one text for every failure; standard (default): what kind of failure; detailed: what the provider said as well.',
     },
@@ -28,6 +30,6 @@ export const errorDisclosure: Capability = {
   checkConfig: (config) => schemaRefusal(CONFIG_SCHEMA, config),
   resolve: ({ mode }) => ({
     tools: [],
-    error_disclosure: ERROR_DISCLOSURES.includes(mode as ErrorDisclosure) ? (mode as ErrorDisclosure) : 'standard',
+    error_disclosure: MODES.includes(mode as ErrorDisclosure) ? (mode as ErrorDisclosure) : 'standard',
   }),
 };

@@ -1,5 +1,5 @@
 import type { ToolContext } from '@everruns/agent/capability';
-import { clampedPath, shownPath } from '@everruns/contract';
+import { clampedPath, shownPath } from '@everruns/contract/files/paths';
 import type { OpFile } from '@everruns/contract';
 
 /** What a model can mend: it ends the call with these words. */

@@ -1,5 +1,5 @@
 import { toolSuccess, type JsonObject, type ToolContext, type ToolImage, type ToolResult } from '@everruns/agent/capability';
-import { fileName, shownPath } from '@everruns/contract';
+import { fileName, shownPath } from '@everruns/contract/files/paths';
 import type { OpFile } from '@everruns/contract';
 import { contentTypeOf } from './content-type.ts';
 import { countOf, fileAt, missing, storedPath, ToolRefusal } from './places.ts';

@@ -1,5 +1,6 @@
 import { toolSuccess, type JsonObject, type ToolContext, type ToolResult } from '@everruns/agent/capability';
-import { contentBytes, MAX_FILE_BYTES, shownPath } from '@everruns/contract';
+import { contentBytes, MAX_FILE_BYTES } from '@everruns/contract/files/content';
+import { shownPath } from '@everruns/contract/files/paths';
 import { applyEdits } from './edit.ts';
 import type { Edit } from './edit.ts';
 import { fileAt, missing, storedPath, ToolRefusal } from './places.ts';

@@ -1,6 +1,6 @@
 import type { ToolContext } from '@everruns/agent/capability';
 import type { Json } from '@everruns/agent/model';
-import { shownPath } from '@everruns/contract';
+import { shownPath } from '@everruns/contract/files/paths';
 import { SessionCallError } from '@everruns/agent/session-access';
 
 /** Where the whole of a result is kept. */

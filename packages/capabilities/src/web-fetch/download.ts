@@ -1,5 +1,6 @@
 import type { ToolContext } from '@everruns/agent/capability';
-import { clampedPath, MAX_FILE_BYTES, shownPath } from '@everruns/contract';
+import { MAX_FILE_BYTES } from '@everruns/contract/files/content';
+import { clampedPath, shownPath } from '@everruns/contract/files/paths';
 import { readBody } from '@everruns/outbound';
 import { openPage, type FetchSettings, type PageResult } from './fetch-page.ts';
 import type { PreparedRequest } from './request.ts';
