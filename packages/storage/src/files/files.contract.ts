@@ -230,7 +230,8 @@ describe('searching', () => {
     expect(await grep('nothing')).toEqual({ total: 0, files: 0, matches: [] });
   });
 
-  it('refuses what is no pattern', async () => {
+  it('refuses what is no pattern, also where there is nothing to look in', async () => {
+    expect(await grep('(')).toBe('bad_pattern');
     await put('/a', 'x');
     expect(await grep('(')).toBe('bad_pattern');
   });

@@ -12,6 +12,7 @@ const GREP_TIMEOUT_MS = 2_000;
 const MAX_LINE_CHARS = 500;
 
 const LIMIT_TIME: Statement = { name: 'files_grep_time', text: `select set_config('statement_timeout', $1, true)` };
+/** `v` tries the pattern where there is no line to try it on: what is no pattern is refused everywhere. */
 const GREP: Statement = {
   name: 'files_grep',
   text: `with ${READER},
@@ -21,9 +22,11 @@ const GREP: Statement = {
        select rtrim(x.line, E'\\r') as line, x.n from string_to_table(convert_from(f.content, 'UTF8'), E'\\n') with ordinality x(line, n)) l
      where f.workspace_id = (select id from w) and f.org_id = $1 and not f.is_directory and not f.is_binary
        and ($5::text is null or f.path ~ $5) and l.line ~ $4),
-   n as materialized (select count(*)::int as total, count(distinct path)::int as files from m)
+   n as materialized (select count(*)::int as total, count(distinct path)::int as files from m),
+   v as materialized (select '' ~ $4 as valid)
    select n.total, n.files, p.path, p.n::int as line_number, p.line
-   from w cross join n left join lateral (select * from m order by path, n offset $6 limit $7) p on true order by p.path, p.n`,
+   from w cross join n cross join v left join lateral (select * from m order by path, n offset $6 limit $7) p on true
+   where v.valid is not null order by p.path, p.n`,
 };
 
 const INVALID_REGEX = '2201B';

@@ -1,10 +1,11 @@
 import { BAD_ADDRESSES } from './bad-input/addresses.ts';
 import { BAD_BODIES } from './bad-input/bodies.ts';
 import { BAD_CONFIGURATION } from './bad-input/configuration.ts';
+import { BAD_FILES } from './bad-input/files.ts';
 import type { BadInput } from './bad-input/row.ts';
 import { BAD_SESSIONS } from './bad-input/sessions.ts';
 
 export { text } from './bad-input/row.ts';
 
 /** The whole table: everything in it changes nothing. */
-export const BAD_INPUT: readonly BadInput[] = [...BAD_BODIES, ...BAD_CONFIGURATION, ...BAD_SESSIONS, ...BAD_ADDRESSES];
+export const BAD_INPUT: readonly BadInput[] = [...BAD_BODIES, ...BAD_CONFIGURATION, ...BAD_SESSIONS, ...BAD_FILES, ...BAD_ADDRESSES];
