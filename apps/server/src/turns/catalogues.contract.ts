@@ -1,6 +1,7 @@
 import { DEFAULT_ORG_ID } from '@everruns/contract';
 import type { CatalogueInput, CatalogueOutcome } from '@everruns/contract';
 import type { Task } from '@everruns/contract/generated/worker';
+import { prune } from '@everruns/storage';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { engineFixture, HandWorker } from './testing/fixture.ts';
 import type { EngineFixture } from './testing/fixture.ts';
@@ -121,4 +122,7 @@ test('whoever waits is let go when the time is up, and what is left goes with ol
   expect(await asked).toBeNull();
   expect(await worker.complete(task, FOUND)).toBe('ok');
   expect(await query('heads', `select 1 from session_heads`)).toHaveLength(1);
+  await query('old', `update workflows set ended_at = ended_at - interval '8 days'`);
+  await prune(fixture.db);
+  await nothingLeft();
 });
