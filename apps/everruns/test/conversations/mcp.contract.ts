@@ -118,9 +118,12 @@ describe('an MCP server that stands in a session', () => {
       expect(data).toMatchObject({ success: false, error: expect.stringContaining('Unknown tool: look') as unknown });
     }));
 
-  it('inside the network is not reached', () =>
+  it('that sends its visitors inside is not followed', () =>
     withSetting(composition, WIRE, async (setting) => {
-      const { data, events } = await callIn(setting, { mcpServers: { inside: { url: 'http://10.0.0.1/mcp' } } }, 'mcp_inside__look');
+      const server = await serve({
+        initialize: (_, { response }) => void response.writeHead(307, { location: 'http://10.0.0.1/mcp' }).end(),
+      });
+      const { data, events } = await callIn(setting, { mcpServers: { inside: { url: server.url } } }, 'mcp_inside__look');
       expect(data).toMatchObject({ success: false });
       expect(events.at(-1)?.type).toBe('session.idled');
     }));

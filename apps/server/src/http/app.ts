@@ -11,7 +11,7 @@ import { createCapabilityRules } from '../services/capability-rules.ts';
 import { createFileService } from '../services/files.ts';
 import { createHarnessService } from '../services/harnesses.ts';
 import { createLinker } from '../services/links.ts';
-import { createMcpServerService, mcpCapabilities, virtualCapabilities } from '../services/mcp-servers.ts';
+import { createMcpServerService, mcpAddressCheck, mcpCapabilities, virtualCapabilities } from '../services/mcp-servers.ts';
 import { createMessageService } from '../services/messages.ts';
 import type { TurnWaiter } from '../services/messages.ts';
 import type { ResolutionPolicy } from '../services/model-resolution.ts';
@@ -140,7 +140,8 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   const urlOf = (path: string): string => `${settings.publicUrl()}${path}`;
   const mcpServers = createMcpServerService({ db, ids, link, vault, egress: settings.egress ?? parseEgressAllow('') });
   const isVirtual = virtualCapabilities(mcpServers);
-  const rules = createCapabilityRules({ registry: capabilities, grade: settings.resolution.grade, isVirtual });
+  const refusedAddress = mcpAddressCheck(settings.egress ?? parseEgressAllow(''));
+  const rules = createCapabilityRules({ registry: capabilities, grade: settings.resolution.grade, isVirtual, refusedAddress });
   const previews = createPreviewService({ db, rules, resolution: settings.resolution });
   const deployment = { registry: capabilities, grade: settings.resolution.grade };
   const shared = { db, ids, link, rules, deployment };

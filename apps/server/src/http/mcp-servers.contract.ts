@@ -98,6 +98,22 @@ test('an active server is in the catalogue of its organization, and of no other'
   expect((await app.call('GET', at)).status).toBe(404);
 });
 
+test.each(['http://10.0.0.1/mcp', 'http://[::1]/mcp', 'https://me:pw@example.com/', 'file:///etc/passwd', 'nowhere'])(
+  'an agent, a harness and a session with a server at %s are refused',
+  async (url) => {
+    const before = await app.rowCounts();
+    for (const [at, body] of [
+      ['/v1/agents', { name: 'inside', system_prompt: 'p' }],
+      ['/v1/harnesses', { name: 'inside' }],
+      ['/v1/sessions', {}],
+    ] as const) {
+      const answer = await app.call('POST', at, { ...body, mcpServers: { docs: { url } } });
+      expect([answer.status, answer.json['field']]).toEqual([400, 'mcpServers.docs.url']);
+    }
+    expect(await app.rowCounts()).toEqual(before);
+  },
+);
+
 describe('its secrets', () => {
   test('are stored encrypted and never told', async () => {
     const server = await create({ api_key: CANARY, headers: { 'X-Key': CANARY, Accept: 'a' } });

@@ -15,6 +15,8 @@ export interface CapabilityRulesDeps {
   mayAssignHighRisk?: (scope: CallerScope) => boolean;
   /** Is there something of the organization behind a reference with a colon, such as `mcp:<id>`? Default: nothing. */
   isVirtual?: (scope: CallerScope, ref: string) => Promise<boolean>;
+  /** Why the address of an MCP server is refused, or null; default: none is. */
+  refusedAddress?: (url: string) => string | null;
 }
 
 /** What has to hold for a configuration before it is stored. */
@@ -89,9 +91,17 @@ export function createCapabilityRules(deps: CapabilityRulesDeps): CapabilityRule
         const capability = registry.get(ref);
         if (capability !== undefined && !offers(capability)) throw unavailable(ref, 'capabilities');
       }
+      checkMcpServers(assembly.agent.mcpServers, deps.refusedAddress);
       return assembly.agent;
     },
   };
+}
+
+function checkMcpServers(servers: RuntimeAgent['mcpServers'], refusedAddress: CapabilityRulesDeps['refusedAddress']): void {
+  for (const [name, { url }] of Object.entries(servers)) {
+    const refusal = typeof url === 'string' ? (refusedAddress?.(url) ?? null) : null;
+    if (refusal !== null) throw new PlatformError('invalid_request', refusal, { field: `mcpServers.${name}.url` });
+  }
 }
 
 interface ConfigPlace {

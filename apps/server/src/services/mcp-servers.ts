@@ -31,12 +31,13 @@ export interface McpServerService {
 type Secrets = Pick<McpServerFields, 'api_key_encrypted' | 'headers_encrypted' | 'header_names'>;
 
 export function createMcpServerService({ db, ids, link, vault, egress }: McpServerServiceDeps): McpServerService {
+  const refusedAddress = mcpAddressCheck(egress);
   const check = (request: Pick<UpdateMcpServer, 'url' | 'transport_type'>): void => {
     if (request.transport_type === 'stdio') {
       throw new PlatformError('invalid_request', 'Only servers over http can be used here.', { field: 'transport_type' });
     }
-    const refusal = request.url === undefined ? null : checkUrl(new URL(request.url), { kind: 'mcp', allow: egress });
-    if (refusal !== null) throw new PlatformError('invalid_request', refusal.message, { field: 'url' });
+    const refusal = request.url === undefined ? null : refusedAddress(request.url);
+    if (refusal !== null) throw new PlatformError('invalid_request', refusal, { field: 'url' });
   };
   const update = async (scope: CallerScope, id: Uuid, changes: Partial<McpServerFields>): Promise<McpServer> => {
     const row = await updateMcpServer(db, scope.orgId, id, changes);
@@ -161,4 +162,12 @@ export async function mcpCapabilities(servers: Pick<McpServerService, 'list'>, s
       features: [],
       dependencies: [],
     }));
+}
+
+/** Why nobody could reach an MCP server at this address, as far as the address itself tells. */
+export function mcpAddressCheck(allow: EgressAllow): (url: string) => string | null {
+  return (url) => {
+    if (!URL.canParse(url)) return 'Expected an http or https URL.';
+    return checkUrl(new URL(url), { kind: 'mcp', allow })?.message ?? null;
+  };
 }
