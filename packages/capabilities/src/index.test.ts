@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createCapabilityRegistry } from '@everruns/agent/capability';
 import { builtInCapabilities } from './index.ts';
@@ -29,5 +31,16 @@ describe('built-in capabilities', () => {
       const { prompt } = await capability.resolve({}, { session_id: 's', org_id: 'o' });
       expect(Buffer.byteLength(prompt ?? '')).toBeLessThanOrEqual(MAX_PROMPT_BYTES);
     }
+  });
+});
+
+describe('what a tool thread loads', () => {
+  it('is never the whole contract: its schemas would be most of it', () => {
+    const folders = [import.meta.dirname, join(import.meta.dirname, '../../agent/src/tools')];
+    const files = folders.flatMap((cwd) => globSync('**/*.ts', { cwd }).map((name) => join(cwd, name)));
+    const sources = files.filter((name) => !/\.(test|contract)\.ts$/.test(name));
+    expect(sources.length).toBeGreaterThan(20);
+    const whole = /^(import|export) (?!type )[^;]*from '@everruns\/contract'/m;
+    expect(sources.filter((name) => whole.test(readFileSync(name, 'utf8')))).toEqual([]);
   });
 });
