@@ -114,6 +114,12 @@ test.each(['http://10.0.0.1/mcp', 'http://[::1]/mcp', 'https://me:pw@example.com
   },
 );
 
+test('a client-side tool cannot take the name of one of its tools', async () => {
+  const tools = [{ type: 'client_side', name: 'mcp_docs__search', description: 'd', parameters: { type: 'object' } }];
+  const answer = await app.call('POST', '/v1/agents', { name: 'pretender', system_prompt: 'p', tools });
+  expect([answer.status, answer.json['field']]).toEqual([400, 'tools.0.name']);
+});
+
 describe('its secrets', () => {
   test('are stored encrypted and never told', async () => {
     const server = await create({ api_key: CANARY, headers: { 'X-Key': CANARY, Accept: 'a' } });

@@ -26,6 +26,9 @@ export function checkTools(tools: readonly ToolDefinition[] | undefined): void {
         field: `${field}.name`,
       });
     }
+    if (name.startsWith('mcp_')) {
+      throw new PlatformError('invalid_request', 'Names that begin with mcp_ are those of MCP servers.', { field: `${field}.name` });
+    }
     if (parameters['type'] !== undefined && parameters['type'] !== 'object') {
       throw new PlatformError('invalid_request', 'The parameters of a tool are a JSON Schema of type "object".', {
         field: `${field}.parameters.type`,
