@@ -1,3 +1,4 @@
+import { startLocalServer } from '@everruns/mcp/testing/local-server';
 import type { WireRequest } from '@everruns/providers/testing/wire-simulator';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { compose, type Composition } from './composition.ts';
@@ -98,6 +99,29 @@ it('a session on the general harness, before and after its first turn', () =>
       expect(toolsOf(sent)).toEqual(preview.tools.map(plain));
     }
     await chat.close();
+  }));
+
+it('a session with an MCP server, as soon as its tools are known', () =>
+  withSetting(composition, WIRES[2] as (typeof WIRES)[number], async (setting) => {
+    const server = await startLocalServer({});
+    try {
+      const mcpServers = { desk: { url: server.url } };
+      const chat = await setting.converse({ capabilities: [{ ref: 'current_time' }], tools: [ASK_USER], mcpServers });
+      const read = () => composition.api.expect<Preview>('GET', `/v1/sessions/${chat.id}/preview`);
+      expect((await read()).tools.map(({ name }) => name)).toEqual(['get_current_time', 'look_up']);
+      expect(server.seen, 'a preview asks nobody').toEqual([]);
+      setting.simulator.script({ text: 'One.' }, { text: 'Two.' });
+      await chat.say('First.');
+      const preview = await read();
+      await chat.say('Second.');
+      const sent = setting.simulator.requests[1] as WireRequest;
+      expect(toolsOf(sent).map(({ name }) => name)).toContain('mcp_desk__book');
+      expect(toolsOf(sent)).toEqual(preview.tools.map(plain));
+      expect(systemOf(sent)).toBe(preview.system_prompt);
+      await chat.close();
+    } finally {
+      await server.stop();
+    }
   }));
 
 it('a session without any capability', () =>

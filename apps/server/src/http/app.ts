@@ -12,6 +12,7 @@ import { createFileService } from '../services/files.ts';
 import { createHarnessService } from '../services/harnesses.ts';
 import { createLinker } from '../services/links.ts';
 import { createMcpServerService, mcpAddressCheck, mcpCapabilities, virtualCapabilities } from '../services/mcp-servers.ts';
+import { createMcpConnections } from '../services/mcp-connections.ts';
 import { createMessageService } from '../services/messages.ts';
 import type { TurnWaiter } from '../services/messages.ts';
 import type { ResolutionPolicy } from '../services/model-resolution.ts';
@@ -142,7 +143,7 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   const isVirtual = virtualCapabilities(mcpServers);
   const refusedAddress = mcpAddressCheck(settings.egress ?? parseEgressAllow(''));
   const rules = createCapabilityRules({ registry: capabilities, grade: settings.resolution.grade, isVirtual, refusedAddress });
-  const previews = createPreviewService({ db, rules, resolution: settings.resolution });
+  const previews = createPreviewService({ db, rules, resolution: settings.resolution, mcp: createMcpConnections({ db, vault }) });
   const deployment = { registry: capabilities, grade: settings.resolution.grade };
   const shared = { db, ids, link, rules, deployment };
   const sessions = createSessionService({

@@ -19,6 +19,13 @@ export interface CapabilityRulesDeps {
   refusedAddress?: (url: string) => string | null;
 }
 
+export interface EffectiveContext {
+  sessionId?: string;
+  locale?: string;
+  /** The registry with what only this configuration has, such as MCP servers. */
+  equip?: (registry: CapabilityRegistry) => CapabilityRegistry;
+}
+
 /** What has to hold for a configuration before it is stored. */
 export interface CapabilityRules {
   /**
@@ -30,7 +37,7 @@ export interface CapabilityRules {
    * What these layers become, base first, as a turn would assemble them. Throws `capability_unavailable`, `duplicate_tool`,
    * `dependency_cycle`, `too_many_capabilities` and `invalid_capability_config`.
    */
-  effective(scope: CallerScope, layers: readonly ConfigLayer[], context?: { sessionId?: string; locale?: string }): Promise<RuntimeAgent>;
+  effective(scope: CallerScope, layers: readonly ConfigLayer[], about?: EffectiveContext): Promise<RuntimeAgent>;
   /** Is it offered at all in this deployment? */
   offers: (capability: Capability) => boolean;
 }
@@ -75,14 +82,15 @@ export function createCapabilityRules(deps: CapabilityRulesDeps): CapabilityRule
       }
       return result;
     },
-    async effective(scope, layers, context = {}) {
+    async effective(scope, layers, about = {}) {
+      const capabilities = about.equip?.(registry) ?? registry;
       const assembly = await assembleRuntimeAgent({
         layers,
-        capabilities: registry,
+        capabilities,
         context: {
-          session_id: context.sessionId ?? '',
+          session_id: about.sessionId ?? '',
           org_id: toPublicId('organization', scope.orgId),
-          ...(context.locale === undefined ? {} : { locale: context.locale }),
+          ...(about.locale === undefined ? {} : { locale: about.locale }),
         },
       });
       if ('problem' in assembly) throw refusalOf(assembly.problem);

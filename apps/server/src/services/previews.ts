@@ -1,4 +1,4 @@
-import { shownTools } from '@everruns/agent';
+import { foldLayers, shownTools } from '@everruns/agent';
 import { PlatformError, toPublicId } from '@everruns/contract';
 import type {
   ConfigLayer,
@@ -14,7 +14,9 @@ import type {
 import { findModel, findSessionParts, loadTurnConfig, NO_PARTS, readPrompt } from '@everruns/storage';
 import type { AgentFields, Database, HarnessFields, ModelLevels } from '@everruns/storage';
 import { checkTools } from './capabilities.ts';
-import type { CapabilityRules } from './capability-rules.ts';
+import type { CapabilityRules, EffectiveContext } from './capability-rules.ts';
+import type { McpConnections } from './mcp-connections.ts';
+import { withKnownMcpTools } from './mcp-previews.ts';
 import { agentLayer, harnessLayer, sessionLayer } from './layers.ts';
 import { resolveModel, SIMULATED_MODEL } from './model-resolution.ts';
 import type { ResolutionPolicy } from './model-resolution.ts';
@@ -36,6 +38,7 @@ export interface PreviewDeps {
   db: Database;
   rules: CapabilityRules;
   resolution: ResolutionPolicy;
+  mcp: McpConnections;
 }
 
 /** What a configuration would become, composed by the code that a turn uses, without anything being stored. */
@@ -90,16 +93,16 @@ export function createPreviewService(deps: PreviewDeps): PreviewService {
       }
       const locale = config.locale === undefined ? {} : { locale: config.locale };
       const model = chosenModel(resolveModel(config, deps.resolution));
-      return compose(scope, config.layers, { sessionId: toPublicId('session', id), history, model, ...locale });
+      const { networkAccess: access } = foldLayers(config.layers);
+      const { layers, equip } = await withKnownMcpTools(deps.mcp, { orgId: scope.orgId, sessionId: id }, { layers: config.layers, access });
+      return compose(scope, [...layers], { sessionId: toPublicId('session', id), history, model, equip, ...locale });
     },
   };
 }
 
-interface About {
+interface About extends EffectiveContext {
   /** What was said so far: it may show tools that were held back. */
   history?: readonly StoredMessage[];
-  sessionId?: string;
-  locale?: string;
   /** Where models are named, most specific first. */
   levels?: ModelLevels;
   /** Known already; null = there is none. */
