@@ -169,3 +169,29 @@ describe('a change of model in mid-conversation', () => {
     expect(await changes(session)).toEqual([]);
   });
 });
+
+test.each<[string, object, string, string]>([
+  ['an effort that there is not', { reasoning: { effort: 'huge' } }, 'invalid_request', 'controls.reasoning.effort'],
+  ['a speed that there is not', { speed: 'warp' }, 'invalid_request', 'controls.speed'],
+  ['a length that there is not', { verbosity: 'loud' }, 'invalid_request', 'controls.verbosity'],
+  ['a model that there is not', { model_id: `model_${'0'.repeat(31)}9` }, 'unknown_model', 'controls.model_id'],
+  ['something else than a model', { model_id: `agent_${'0'.repeat(31)}9` }, 'malformed_id', 'controls.model_id'],
+])('a message that asks for %s is refused and not stored', async (_name, controls, code, field) => {
+  const session = textOf((await app.call('POST', '/v1/sessions', {})).json['id']);
+  const before = await app.rowCounts();
+  const message = { content: [{ type: 'text', text: 'Hi' }] };
+  const refused = await app.call('POST', `/v1/sessions/${session}/messages`, { message, controls });
+  expect([refused.status, refused.json['code'], refused.json['field']]).toEqual([400, code, field]);
+  expect(await app.rowCounts()).toEqual(before);
+});
+
+test.each<[string, object, string]>([
+  ['no type', { api_key: 'k' }, 'provider_type'],
+  ['an address that is none', { provider_type: 'openai', base_url: 'ftp://x' }, 'base_url'],
+  ['a key with blanks', { provider_type: 'openai', api_key: 'a b' }, 'api_key'],
+])('a key is not checked with %s', async (_name, body, field) => {
+  const before = await app.rowCounts();
+  const refused = await app.call('POST', '/v1/providers/check-credentials', body);
+  expect([refused.status, refused.json['code'], refused.json['field']]).toEqual([400, 'invalid_request', field]);
+  expect(await app.rowCounts()).toEqual(before);
+});
