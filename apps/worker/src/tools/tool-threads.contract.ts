@@ -19,6 +19,7 @@ function create(options: { maxThreads?: number; minThreads?: number; modules?: s
 }
 
 const never = new Promise<never>(() => undefined);
+const noSession = (): Promise<OpAnswer> => Promise.resolve({ problem: { code: 'not_found', message: 'There is no such session.' } });
 
 interface RunOptions {
   call?: (op: string, args: unknown) => Promise<OpAnswer>;
@@ -32,7 +33,7 @@ function run(threads: ToolThreads, tool: string, args: unknown = {}, options: Ru
   const ref = tool.startsWith('test_') ? 'test_tools' : 'current_time';
   return threads.execute(
     { capability: { ref }, tool, arguments: args, context },
-    { signal: new AbortController().signal, progress: () => undefined, started: () => undefined, call: () => never, ...options },
+    { signal: new AbortController().signal, progress: () => undefined, started: () => undefined, call: noSession, ...options },
   );
 }
 
