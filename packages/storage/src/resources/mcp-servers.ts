@@ -49,6 +49,9 @@ export interface McpConnectionRow extends Row {
 const FIELDS = 'name, description, url, status, auth_mode, protocol_mode, api_key_encrypted, headers_encrypted, header_names';
 const COLUMNS = `m.id, m.name, m.description, m.url, m.transport_type, m.status, m.auth_mode, m.protocol_mode, m.oauth_provider_id,
   m.api_key_encrypted is not null as api_key_set, m.header_names, m.created_at, m.updated_at, m.archived_at, m.deleted_at`;
+/** The names of the columns above, for a statement that has them from a list. */
+const SHOWN = `id, name, description, url, transport_type, status, auth_mode, protocol_mode, oauth_provider_id, api_key_set, header_names,
+  created_at, updated_at, archived_at, deleted_at`;
 const ASSIGNMENTS = FIELDS.split(', ')
   .map((column) => `${column} = n.${column}`)
   .join(', ');
@@ -81,7 +84,7 @@ const UPDATE: Statement = {
     ), forgotten as (
       delete from mcp_tool_lists where org_id = $1 and server_key = $2::text and exists (select from m)
     )
-    select * from m`,
+    select ${SHOWN} from m`,
 };
 const CONNECTION: Statement = {
   name: 'mcp_server_connection',
