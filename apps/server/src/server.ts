@@ -109,7 +109,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
       ...sessionSelfOps({ db, feed }),
       ...scheduleOps(createScheduleService({ db, limits: config.schedules, now: () => new Date() })),
       ...storageOps(storage),
-      ...fileOps(createFileService(db)),
+      ...fileOps(createFileService(db), feed),
       ...mcpOps(createMcpConnections({ db, vault })),
     }),
     resolveModel: (turn) => resolver.resolve(turn),

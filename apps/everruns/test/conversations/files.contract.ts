@@ -238,6 +238,10 @@ describe('files of a session', () => {
         { path: 'notes.md', expected_hash: sha('# Notes\n'), edits: [{ old_text: '# Notes', new_text: '# My notes' }] },
       ]);
       expect(await contentOf(chat, 'notes.md')).toBe('# My notes\n');
+      expect(chat.payloads('file.written')).toMatchObject([
+        { path: '/notes.md', operation: 'create', created: true },
+        { path: '/notes.md', operation: 'update', size_bytes: 11 },
+      ]);
       expect(await chat.session()).toMatchObject({ features: expect.arrayContaining(['file_system']) as string[] });
     }));
 

@@ -1,5 +1,5 @@
 import { MAX_FILE_BYTES, MAX_WORKSPACE_ENTRIES, pathRegex, PlatformError, shownPath } from '@everruns/contract';
-import type { ErrorCode } from '@everruns/contract';
+import type { DurableEvent, ErrorCode } from '@everruns/contract';
 import { copyFile, deleteFile, grepFiles, listFiles, makeDirectory, moveFile, readFiles, setReadonly, writeFile } from '@everruns/storage';
 import type {
   ContentWish,
@@ -22,7 +22,10 @@ export interface FileService {
   require(place: FilePlace, path: string, content: ContentWish): Promise<ReadFile>;
   list(place: FilePlace, query: Partial<ListQuery> & { path: string }): Promise<{ files: FileRow[]; total: number }>;
   grep(place: FilePlace, query: { pattern: string; pathPattern: string | null; offset: number; limit: number }): Promise<GrepFound>;
-  write(writer: FileWriter, write: FileWrite): Promise<{ file: FileRow; created: boolean; previousHash: string | null }>;
+  write(
+    writer: FileWriter,
+    write: FileWrite,
+  ): Promise<{ file: FileRow; created: boolean; previousHash: string | null; events: DurableEvent[] }>;
   makeDirectory(writer: FileWriter, directory: { path: string; mustBeNew: boolean }): Promise<{ file: FileRow; created: boolean }>;
   setReadonly(writer: FileWriter, path: string, isReadonly: boolean): Promise<FileRow>;
   delete(writer: FileWriter, target: { path: string; recursive: boolean }): Promise<number>;

@@ -1,5 +1,5 @@
 import { createIdSource, DEFAULT_ORG_ID, FILE_OPS, fromPublicId, isSessionOp } from '@everruns/contract';
-import type { Uuid } from '@everruns/contract';
+import type { DurableEvent, Uuid } from '@everruns/contract';
 import { LeaseLostError } from '@everruns/storage';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testApp, textOf } from '../http/testing/test-app.ts';
@@ -13,6 +13,7 @@ import type { OpHandlers } from './session-ops.ts';
 /** What a lease gives access to: the files of its own session, and only while it stands. */
 
 const ids = createIdSource();
+const told: DurableEvent[] = [];
 let app: TestApp;
 let ops: SessionOps;
 let mine: { id: string; scope: LeaseScope };
@@ -20,7 +21,7 @@ let theirs: { id: string; scope: LeaseScope };
 
 beforeAll(async () => {
   app = await testApp();
-  ops = createSessionOps(fileOps(createFileService(app.db)) as OpHandlers);
+  ops = createSessionOps(fileOps(createFileService(app.db), { committed: (_session, events) => told.push(...events) }) as OpHandlers);
   mine = await session();
   theirs = await session();
   await app.call('POST', `/v1/sessions/${theirs.id}/fs/secret.txt`, { content: 'theirs' });
@@ -81,6 +82,24 @@ describe('a lease of another session', () => {
       ).toBe(true);
     }
   });
+});
+
+it('a write is in the log of its session, one that changes nothing is not', async () => {
+  const { scope } = await session();
+  const write = (content: string) => ops(scope, 'files.write', { path: '/d/a.txt', content, encoding: 'text' });
+  told.length = 0;
+  for (const content of ['one', 'one', 'three']) await write(content);
+  const text = 'select type, seq, data from events where session_id = $1 order by seq';
+  const log = await app.db.run({ name: 'test_log', text }, [scope.sessionId]);
+  expect(told.map(({ data }) => data)).toEqual([
+    { path: '/d/a.txt', operation: 'create', size_bytes: 3, created: true },
+    { path: '/d/a.txt', operation: 'update', size_bytes: 5, created: false },
+  ]);
+  expect(log.slice(1)).toEqual(told.map(({ type, sequence: seq, data }) => ({ type, seq, data })));
+  expect(told.map(({ type, sequence }) => [type, sequence])).toEqual([
+    ['file.written', 2],
+    ['file.written', 3],
+  ]);
 });
 
 const writes: [op: keyof typeof FILE_OPS, args: unknown][] = [

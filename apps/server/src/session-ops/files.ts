@@ -1,13 +1,14 @@
-import { contentBytes } from '@everruns/contract';
-import type { FILE_OPS } from '@everruns/contract';
+import { contentBytes, toPublicId } from '@everruns/contract';
+import type { EventContext, FILE_OPS } from '@everruns/contract';
 import type { FileWriter } from '@everruns/storage';
 import type { FileService } from '../services/files.ts';
 import { presentOpFile } from '../services/present/file.ts';
+import type { CommitFeed } from '../stream/port.ts';
 import type { LeaseScope } from './scope.ts';
 import type { OpHandlers } from './session-ops.ts';
 
 /** Files of the session's workspace, in the name of a lease. */
-export function fileOps(files: FileService): OpHandlers<keyof typeof FILE_OPS> {
+export function fileOps(files: FileService, feed: Pick<CommitFeed, 'committed'>): OpHandlers<keyof typeof FILE_OPS> {
   return {
     async 'files.read'(scope, { paths, content }) {
       const found = await files.read(writerOf(scope), paths, content);
@@ -26,7 +27,15 @@ export function fileOps(files: FileService): OpHandlers<keyof typeof FILE_OPS> {
     async 'files.write'(scope, { path, content, encoding, expected_hash }) {
       const bytes = contentBytes(content, encoding) as Buffer;
       const expectedHash = expected_hash ?? null;
-      const written = await files.write(writerOf(scope), { path, bytes, isReadonly: null, mode: 'put', expectedHash });
+      const written = await files.write(writerOf(scope), {
+        path,
+        bytes,
+        isReadonly: null,
+        mode: 'put',
+        expectedHash,
+        log: contextOf(scope),
+      });
+      if (written.events.length > 0) feed.committed(scope.sessionId, written.events);
       const { created, previousHash } = written;
       return { file: presentOpFile(written.file), created, ...(previousHash === null ? {} : { previous_hash: previousHash }) };
     },
@@ -38,6 +47,11 @@ export function fileOps(files: FileService): OpHandlers<keyof typeof FILE_OPS> {
     'files.move': async (scope, relocation) => ({ file: presentOpFile(await files.move(writerOf(scope), relocation)) }),
     'files.copy': async (scope, relocation) => ({ file: presentOpFile(await files.copy(writerOf(scope), relocation)) }),
   };
+}
+
+function contextOf({ turnId }: LeaseScope): EventContext {
+  const turn = toPublicId('turn', turnId);
+  return { turn_id: turn, trace_id: turn };
 }
 
 function writerOf({ orgId, sessionId, lease }: LeaseScope): FileWriter {

@@ -38,12 +38,21 @@ export const READER = `w as materialized (
  * the statement's snapshot says of the row: when the lock had to be waited for and somebody wrote meanwhile, the revisions differ, and whatever
  * else the statement has read is old as well. It then answers `again`, having written nothing.
  */
-export const WRITER = `${fence('$4', '$5')},
- t as materialized (select ${WORKSPACE_ID} as id, $4::uuid is null or exists (select 1 from fence) as standing),
+const LOCKS = `t as materialized (select ${WORKSPACE_ID} as id, $4::uuid is null or exists (select 1 from fence) as standing),
  w as materialized (
    select id, status, revision, entry_count, total_bytes, coalesce($3::uuid, session_id, id) as shown_session from workspaces
    where id = (select id from t where standing) and org_id = $1 and status <> 'deleted' for update),
  s as materialized (select revision from workspaces where id = (select id from t))`;
+
+export const WRITER = `${fence('$4', '$5')},
+ ${LOCKS}`;
+
+/** The same for a write that the session's log tells of: its head is locked before everything else, as by whoever writes events. */
+export const LOGGED_WRITER = `h as materialized (
+   select session_id, last_seq, last_ts from session_heads where session_id = $3 and org_id = $1 for update),
+ fence as materialized (
+   select 1 from h join leases l on l.task_id = $4::uuid and l.token = $5::uuid and l.session_id = h.session_id for share of l),
+ ${LOCKS}`;
 
 /** First branches of every writer's verdict. */
 export const WRITER_VERDICTS = `when not t.standing then 'lease_lost'

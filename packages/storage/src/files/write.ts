@@ -1,6 +1,10 @@
 import { ancestorPaths, MAX_WORKSPACE_BYTES, MAX_WORKSPACE_ENTRIES, textOfBytes } from '@everruns/contract';
+import type { DurableEvent, EventContext } from '@everruns/contract';
+import { writtenEvents } from '../core/written.ts';
+import type { WrittenRow } from '../core/written.ts';
 import type { Queryable, Statement } from '../database.ts';
-import { untilSettled, WRITER, WRITER_VERDICTS, writerValues } from './place.ts';
+import { storableJson } from '../json.ts';
+import { LOGGED_WRITER, untilSettled, WRITER, WRITER_VERDICTS, writerValues } from './place.ts';
 import type { FileWriter, VerdictRow, WriteVerdict } from './place.ts';
 import { columnsOf, hashBytes, hashText, toFile } from './rows.ts';
 import type { FileRow, RawFile } from './rows.ts';
@@ -17,9 +21,15 @@ const PARENTS = `d as (
    insert into files (workspace_id, path, parent, org_id, id, is_directory, created_at, updated_at)
    select w.id, m.path, ${PARENT('m.path')}, $1, uuidv7(), true, engine_now(), engine_now() from v, w, m where v.verdict = 'ok')`;
 
-const WRITE: Statement = {
-  name: 'files_write',
-  text: `with ${WRITER}, ${TARGET},
+interface WriteParts {
+  writer: string;
+  /** More of the statement, behind its writes. */
+  more: string;
+  columns: string;
+  joins: string;
+}
+
+const writeText = ({ writer, more, columns, joins }: WriteParts): string => `with ${writer}, ${TARGET},
  c as materialized (select sha256($8::bytea) as hash, octet_length($8::bytea) as bytes, (select count(*)::int from m) as parents),
  v as materialized (
    select c.hash, c.bytes, c.parents, f.path is null as created, f.content_hash as previous, coalesce(f.size_bytes, 0) as previous_bytes,
@@ -46,8 +56,26 @@ const WRITE: Statement = {
    update workspaces x set revision = x.revision + 1, entry_count = x.entry_count + case when v.created then 1 + v.parents else 0 end,
      total_bytes = x.total_bytes + v.bytes - v.previous_bytes
    from v, w where x.id = w.id and v.verdict = 'ok' and not v.same),
- r as (select * from n union all select f.* from f, v where v.verdict = 'ok' and v.same)
- select v.verdict, v.created, v.previous, ${columnsOf('r')} from v left join r on true left join w on true`,
+ r as (select * from n union all select f.* from f, v where v.verdict = 'ok' and v.same)${more}
+ select v.verdict, v.created, v.previous, ${columnsOf('r')}${columns} from v left join r on true left join w on true${joins}`;
+
+const WRITE: Statement = { name: 'files_write', text: writeText({ writer: WRITER, more: '', columns: '', joins: '' }) };
+/** With `file.written` in the session's log; `$13` is the event's context. Writing the same bytes again is not told. */
+const WRITE_LOGGED: Statement = {
+  name: 'files_write_logged',
+  text: writeText({
+    writer: LOGGED_WRITER,
+    more: `,
+ x as materialized (
+   select o.session_id, o.seq, event_id(o.ts, o.session_id, o.seq, (random() * 536870911)::int) as event_id, 'file.written' as type, o.ts, $13::jsonb as context, o.data
+   from (select h.session_id, h.last_seq + 1 as seq, greatest(engine_now(), h.last_ts) as ts, jsonb_build_object('path', $6::text,
+       'operation', case when v.created then 'create' else 'update' end, 'size_bytes', v.bytes, 'created', v.created) as data
+     from v, h where v.verdict = 'ok' and not v.same) o),
+ e as (insert into events (session_id, seq, id, type, ts, context, data) select session_id, seq, event_id, type, ts, context, data from x),
+ y as (update session_heads z set last_seq = x.seq, last_ts = x.ts from x where z.session_id = x.session_id)`,
+    columns: ', x.seq, x.event_id, x.ts, x.type, x.context, x.data',
+    joins: ' left join x on true',
+  }),
 };
 
 export interface FileWrite {
@@ -59,13 +87,15 @@ export interface FileWrite {
   mode: 'create' | 'replace' | 'put';
   /** The hash of the content that is to be replaced; null for any. */
   expectedHash: string | null;
+  /** Given by a step that writes under its lease: the session's log tells of the write, with this context. */
+  log?: EventContext;
 }
 
 export type Written =
-  | { verdict: 'ok'; file: FileRow; created: boolean; previousHash: string | null }
+  | { verdict: 'ok'; file: FileRow; created: boolean; previousHash: string | null; events: DurableEvent[] }
   | { verdict: Exclude<WriteVerdict, 'ok'> };
 
-interface WriteRow extends RawFile, VerdictRow {
+interface WriteRow extends RawFile, VerdictRow, Partial<WrittenRow> {
   created: boolean;
   previous: Buffer | null;
 }
@@ -83,9 +113,14 @@ export async function writeFile(db: Queryable, writer: FileWriter, write: FileWr
     write.mode,
     expected,
   ];
-  const row = await untilSettled(() => db.run<WriteRow>(WRITE, values));
+  const { log } = write;
+  const row = await untilSettled(() =>
+    log === undefined ? db.run<WriteRow>(WRITE, values) : db.run<WriteRow>(WRITE_LOGGED, [...values, storableJson(log)]),
+  );
   if (row.verdict !== 'ok') return { verdict: row.verdict };
-  return { verdict: 'ok', file: toFile(row), created: row.created, previousHash: row.previous === null ? null : hashText(row.previous) };
+  const events = row.seq == null || writer.sessionId === null ? [] : writtenEvents(writer.sessionId, [row as WriteRow & WrittenRow]);
+  const previousHash = row.previous === null ? null : hashText(row.previous);
+  return { verdict: 'ok', file: toFile(row), created: row.created, previousHash, events };
 }
 
 const MAKE_DIRECTORY: Statement = {
@@ -115,7 +150,7 @@ export async function makeDirectory(
   db: Queryable,
   writer: FileWriter,
   { path, mustBeNew }: { path: string; mustBeNew: boolean },
-): Promise<Omit<Extract<Written, { verdict: 'ok' }>, 'previousHash'> | { verdict: Exclude<WriteVerdict, 'ok'> }> {
+): Promise<Omit<Extract<Written, { verdict: 'ok' }>, 'previousHash' | 'events'> | { verdict: Exclude<WriteVerdict, 'ok'> }> {
   const values = [...writerValues(writer), path, ancestorPaths(path), mustBeNew];
   const row = await untilSettled(() => db.run<WriteRow>(MAKE_DIRECTORY, values));
   return row.verdict === 'ok' ? { verdict: 'ok', file: toFile(row), created: row.created } : { verdict: row.verdict };
