@@ -25,7 +25,7 @@ const GREP: Statement = {
    n as materialized (select count(*)::int as total, count(distinct path)::int as files from m),
    v as materialized (select '' ~ $4 as valid)
    select n.total, n.files, p.path, p.n::int as line_number, p.line
-   from w cross join n cross join v left join lateral (select * from m order by path, n offset $6 limit $7) p on true
+   from w cross join n cross join v left join lateral (select path, n, line from m order by path, n offset $6 limit $7) p on true
    where v.valid is not null order by p.path, p.n`,
 };
 

@@ -1,7 +1,7 @@
 import type { Queryable, Statement } from '../database.ts';
 import { placeValues, READER } from './place.ts';
 import type { FilePlace } from './place.ts';
-import { columnsOf, toFile } from './rows.ts';
+import { columnsOf, storedOf, toFile } from './rows.ts';
 import type { FileRow, RawFile } from './rows.ts';
 
 /** Which content comes with the files. The rest is described, not sent. */
@@ -43,7 +43,7 @@ const LIST_CHILDREN: Statement = {
    n as materialized (select count(*)::int as total from files f where f.workspace_id = (select id from w) and f.org_id = $1 and f.parent = $4)
    select (select is_directory from d) as listed, n.total, ${columnsOf('f')}
    from w cross join n left join lateral (
-     select * from files x where x.workspace_id = w.id and x.org_id = $1 and x.parent = $4 order by x.path offset $5 limit $6) f on true
+     select ${storedOf('x')} from files x where x.workspace_id = w.id and x.org_id = $1 and x.parent = $4 order by x.path offset $5 limit $6) f on true
    order by f.path`,
 };
 const LIST_BELOW: Statement = {
@@ -52,7 +52,7 @@ const LIST_BELOW: Statement = {
    n as materialized (select count(*)::int as total from files f where f.workspace_id = (select id from w) and f.org_id = $1 and ${below('f.path', '$4::text')})
    select (select is_directory from d) as listed, n.total, ${columnsOf('f')}
    from w cross join n left join lateral (
-     select * from files x where x.workspace_id = w.id and x.org_id = $1 and ${below('x.path', '$4::text')} order by x.path offset $5 limit $6) f on true
+     select ${storedOf('x')} from files x where x.workspace_id = w.id and x.org_id = $1 and ${below('x.path', '$4::text')} order by x.path offset $5 limit $6) f on true
    order by f.path`,
 };
 

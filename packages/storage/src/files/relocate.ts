@@ -3,7 +3,7 @@ import type { Queryable, Statement } from '../database.ts';
 import { untilSettled, WRITER, WRITER_VERDICTS, writerValues } from './place.ts';
 import type { FileWriter, VerdictRow, WriteVerdict } from './place.ts';
 import { below } from './read.ts';
-import { columnsOf, toFile } from './rows.ts';
+import { columnsOf, STORED_COLUMNS, storedOf, toFile } from './rows.ts';
 import type { FileRow, RawFile } from './rows.ts';
 
 /** Deleting, moving and copying. */
@@ -73,11 +73,11 @@ const MOVE: Statement = {
  n as (
    update files x set path = $7 || substr(x.path, length($6) + 1), parent = ${PARENT('$7 || substr(x.path, length($6) + 1)')}, updated_at = engine_now()
    from v, w, (select count(*) from g) gone
-   where x.workspace_id = w.id and v.verdict = 'ok' and (x.path = $6 or ${below('x.path', '$6::text')}) returning x.*),
+   where x.workspace_id = w.id and v.verdict = 'ok' and (x.path = $6 or ${below('x.path', '$6::text')}) returning ${storedOf('x')}),
  u as (
    update workspaces x set revision = x.revision + 1, entry_count = x.entry_count + v.parents - v.replaced, total_bytes = x.total_bytes - v.bytes
    from v, w where x.id = w.id and v.verdict = 'ok')
- select v.verdict, ${columnsOf('r')} from v left join (select * from n where path = $7) r on true left join w on true`,
+ select v.verdict, ${columnsOf('r')} from v left join (select ${STORED_COLUMNS} from n where path = $7) r on true left join w on true`,
 };
 
 const COPY: Statement = {
@@ -98,7 +98,7 @@ const COPY: Statement = {
    from v, w, files x where x.workspace_id = w.id and x.path = $6 and v.verdict = 'ok'
    on conflict (workspace_id, path) do update set is_binary = excluded.is_binary, size_bytes = excluded.size_bytes, content_hash = excluded.content_hash,
      content = excluded.content, updated_at = excluded.updated_at
-   returning *),
+   returning ${STORED_COLUMNS}),
  u as (
    update workspaces x set revision = x.revision + 1, total_bytes = x.total_bytes + v.bytes,
      entry_count = x.entry_count + v.parents + case when v.created then 1 else 0 end

@@ -31,6 +31,22 @@ export interface RawFile extends Row {
   shown_session: Uuid;
 }
 
+const STORED = [
+  'id',
+  'path',
+  'is_directory',
+  'is_readonly',
+  'is_binary',
+  'size_bytes',
+  'content_hash',
+  'created_at',
+  'updated_at',
+] as const;
+
+/** The columns of a file without its content, of the table or of a list that was made with them. */
+export const storedOf = (f: string): string => STORED.map((column) => `${f}.${column}`).join(', ');
+export const STORED_COLUMNS = STORED.join(', ');
+
 /** Columns of a `RawFile`; `f` is the file, `w` the workspace. */
 export const columnsOf = (f: string): string =>
   `${f}.id, ${f}.path, ${f}.is_directory, ${f}.is_readonly, ${f}.is_binary, ${f}.size_bytes, ${f}.content_hash as hash, ${f}.created_at, ${f}.updated_at, w.shown_session`;

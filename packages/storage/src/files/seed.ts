@@ -11,7 +11,7 @@ const LOCK: Statement = {
 const SEED: Statement = {
   name: 'files_seed',
   text: `with w as materialized (select id from workspaces where id = $2 and org_id = $1 and status <> 'deleted'),
-   i as materialized (select x.*, decode(x.base64, 'base64') as content from jsonb_to_recordset($3) as x(
+   i as materialized (select x.path, x.parent, x.is_directory, x.is_readonly, x.is_binary, decode(x.base64, 'base64') as content from jsonb_to_recordset($3) as x(
      path text, parent text, is_directory boolean, is_readonly boolean, is_binary boolean, base64 text)),
    n as (
      insert into files (workspace_id, path, parent, org_id, id, is_directory, is_readonly, is_binary, size_bytes, content_hash, content, created_at, updated_at)

@@ -18,7 +18,9 @@ export interface WorkspaceRow extends Row {
   deleted_at: Date | null;
 }
 
-const COLUMNS = 'id, name, description, session_id, status, created_at, updated_at, archived_at, deleted_at';
+const SHOWN = ['id', 'name', 'description', 'session_id', 'status', 'created_at', 'updated_at', 'archived_at', 'deleted_at'];
+const COLUMNS = SHOWN.join(', ');
+const shown = (w: string): string => SHOWN.map((column) => `${w}.${column}`).join(', ');
 
 const LIST: Statement = {
   name: 'workspace_list',
@@ -39,7 +41,7 @@ const UPDATE: Statement = {
   text: `update workspaces x set name = n.name, description = n.description, status = n.status, updated_at = clock_timestamp(),
        archived_at = case when n.status = 'archived' then coalesce(x.archived_at, clock_timestamp()) end
      from workspaces w, jsonb_populate_record(w, $3) n
-     where w.id = $2 and w.org_id = $1 and x.id = w.id and x.status <> 'deleted' and (x.status = 'active' or n.status = 'active') returning x.*`,
+     where w.id = $2 and w.org_id = $1 and x.id = w.id and x.status <> 'deleted' and (x.status = 'active' or n.status = 'active') returning ${shown('x')}`,
 };
 /** The row stays as a tombstone, for the sessions that used it; its files go at once. */
 const DELETE: Statement = {

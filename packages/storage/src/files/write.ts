@@ -6,11 +6,11 @@ import type { Queryable, Statement } from '../database.ts';
 import { storableJson } from '../json.ts';
 import { LOGGED_WRITER, untilSettled, WRITER, WRITER_VERDICTS, writerValues } from './place.ts';
 import type { FileWriter, VerdictRow, WriteVerdict } from './place.ts';
-import { columnsOf, hashBytes, hashText, toFile } from './rows.ts';
+import { columnsOf, hashBytes, hashText, STORED_COLUMNS, storedOf, toFile } from './rows.ts';
 import type { FileRow, RawFile } from './rows.ts';
 
 /** `$6` the path, `$7` its ancestors. */
-const TARGET = `f as materialized (select * from files where workspace_id = (select id from w) and org_id = $1 and path = $6),
+const TARGET = `f as materialized (select ${STORED_COLUMNS} from files where workspace_id = (select id from w) and org_id = $1 and path = $6),
  a as materialized (select path, is_directory from files where workspace_id = (select id from w) and org_id = $1 and path = any($7)),
  m as materialized (select p.path from unnest($7::text[]) p(path) where not exists (select 1 from a where a.path = p.path))`;
 
@@ -51,12 +51,12 @@ const writeText = ({ writer, more, columns, joins }: WriteParts): string => `wit
    from v, w where v.verdict = 'ok' and not v.same
    on conflict (workspace_id, path) do update set is_readonly = coalesce($10::boolean, files.is_readonly), is_binary = excluded.is_binary,
      size_bytes = excluded.size_bytes, content_hash = excluded.content_hash, content = excluded.content, updated_at = excluded.updated_at
-   returning *),
+   returning ${STORED_COLUMNS}),
  u as (
    update workspaces x set revision = x.revision + 1, entry_count = x.entry_count + case when v.created then 1 + v.parents else 0 end,
      total_bytes = x.total_bytes + v.bytes - v.previous_bytes
    from v, w where x.id = w.id and v.verdict = 'ok' and not v.same),
- r as (select * from n union all select f.* from f, v where v.verdict = 'ok' and v.same)${more}
+ r as (select ${STORED_COLUMNS} from n union all select ${storedOf('f')} from f, v where v.verdict = 'ok' and v.same)${more}
  select v.verdict, v.created, v.previous, ${columnsOf('r')}${columns} from v left join r on true left join w on true${joins}`;
 
 const WRITE: Statement = { name: 'files_write', text: writeText({ writer: WRITER, more: '', columns: '', joins: '' }) };
@@ -137,11 +137,11 @@ const MAKE_DIRECTORY: Statement = {
  ${PARENTS},
  n as (
    insert into files (workspace_id, path, parent, org_id, id, is_directory, created_at, updated_at)
-   select w.id, $6, ${PARENT('$6::text')}, $1, uuidv7(), true, engine_now(), engine_now() from v, w where v.verdict = 'ok' and v.created returning *),
+   select w.id, $6, ${PARENT('$6::text')}, $1, uuidv7(), true, engine_now(), engine_now() from v, w where v.verdict = 'ok' and v.created returning ${STORED_COLUMNS}),
  u as (
    update workspaces x set revision = x.revision + 1, entry_count = x.entry_count + 1 + v.parents
    from v, w where x.id = w.id and v.verdict = 'ok' and v.created),
- r as (select * from n union all select f.* from f, v where v.verdict = 'ok')
+ r as (select ${STORED_COLUMNS} from n union all select ${storedOf('f')} from f, v where v.verdict = 'ok')
  select v.verdict, v.created, ${columnsOf('r')} from v left join r on true left join w on true`,
 };
 
@@ -164,7 +164,7 @@ const SET_READONLY: Statement = {
    select case ${WRITER_VERDICTS} when f.path is null then 'missing' else 'ok' end as verdict from t left join w on true left join s on true left join f on true),
  n as (
    update files x set is_readonly = $7, updated_at = engine_now() from v, w
-   where x.workspace_id = w.id and x.path = $6 and v.verdict = 'ok' returning x.*),
+   where x.workspace_id = w.id and x.path = $6 and v.verdict = 'ok' returning ${storedOf('x')}),
  u as (update workspaces x set revision = x.revision + 1 from v, w where x.id = w.id and v.verdict = 'ok')
  select v.verdict, false as created, ${columnsOf('n')} from v left join n on true left join w on true`,
 };
