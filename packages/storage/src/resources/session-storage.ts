@@ -22,7 +22,10 @@ interface Area {
 const PAIRS: Area = { table: 'session_pairs', key: 'key', value: 'value' };
 const SECRETS: Area = { table: 'session_secrets', key: 'name', value: 'value_encrypted' };
 
-/** The session's row is read before the fence is locked, and the limit counts only other keys: an entry that is there can always be replaced. */
+/**
+ * A row that was there has been locked by this very statement, so its `xmax` is set. The limit counts only other keys: an entry that is there can
+ * always be replaced.
+ */
 const setStatement = ({ table, key, value }: Area): Statement => ({
   name: `${table}_set`,
   text: `with s as materialized (select session_id, org_id from session_heads where session_id = $1 and org_id = $2),
@@ -32,7 +35,7 @@ const setStatement = ({ table, key, value }: Area): Statement => ({
    insert into ${table} (session_id, org_id, ${key}, ${value})
    select s.session_id, s.org_id, $3, $4 from s, n where ${fenced('$5')} and n.entries < $7::int
    on conflict (session_id, ${key}) do update set ${value} = excluded.${value}, updated_at = clock_timestamp()
-   returning created_at = updated_at as created)
+   returning xmax = 0 as created)
  select exists (select 1 from s) as found, ${fenced('$5')} as standing, n.entries < $7::int as room, (select created from w) as created from n`,
 });
 
