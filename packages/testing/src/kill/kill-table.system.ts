@@ -9,7 +9,7 @@ import type { Stages } from './stages.ts';
 import type { Survey } from './table.ts';
 
 /** A part of the table that changes with each commit, so that over time all of it is played. */
-const SAMPLE_WITHIN_MS = 60_000;
+const SAMPLE_WITHIN_MS = 35_000;
 const TAKEOVERS = 3;
 /** Under the bound of a silent worker, above which no process loss may take. */
 const TAKEOVER_MS = 4_300;
