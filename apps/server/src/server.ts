@@ -15,6 +15,7 @@ import { createApp } from './http/app.ts';
 import type { AppSettings } from './http/app.ts';
 import { authenticateAnyone } from './http/authenticate.ts';
 import { waitThroughStreams } from './http/turn-waiter.ts';
+import { govern } from './http/govern.ts';
 import type { Api } from './http/types.ts';
 import { allSessionOps } from './session-ops/all-ops.ts';
 import { createSessionConfigs } from './services/session-configs.ts';
@@ -254,15 +255,17 @@ function streamConfig(config: ServerConfig): StreamConfig {
 
 function streamPlugin(streams: Streams) {
   return async (api: Api): Promise<void> => {
-    await api.register(streams.routes, { scopeOf: (request) => request.scope });
+    await govern(api, 'sessions', async (group) => {
+      await group.register(streams.routes, { scopeOf: (request) => request.scope });
+    });
   };
 }
 
 function monitoringPlugin(db: Database, engine: Engine) {
-  return (api: Api): Promise<void> => {
-    durableRoutes(api, { db, workers: () => engine.workers(), addUp: () => engine.addUp(), requeue: (id) => engine.requeue(id) });
-    return Promise.resolve();
-  };
+  return (api: Api): Promise<void> =>
+    govern(api, 'platform', (group) =>
+      durableRoutes(group, { db, workers: () => engine.workers(), addUp: () => engine.addUp(), requeue: (id) => engine.requeue(id) }),
+    );
 }
 
 function startWorkerPort(config: ServerConfig, engine: Engine): ReturnType<typeof startGrpc> {

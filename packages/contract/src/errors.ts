@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   invalid_pattern: { status: 400, title: 'The pattern cannot be used' },
   turn_limit_reached: { status: 400, title: 'Too many running turns' },
   encryption_unavailable: { status: 400, title: 'No encryption key is configured' },
+  organization_required: { status: 400, title: 'No organization is chosen' },
   unauthenticated: { status: 401, title: 'No valid credential' },
   forbidden: { status: 403, title: 'Not allowed' },
   file_read_only: { status: 403, title: 'The file is read-only' },

@@ -28,6 +28,7 @@ import type { MemorySync } from '../services/memory-sync.ts';
 import { createApprovalService } from '../services/approvals.ts';
 import { createMessageService } from '../services/messages.ts';
 import type { TurnWaiter } from '../services/messages.ts';
+import type { CallerScope } from '../services/scope.ts';
 import type { ResolutionPolicy } from '../services/model-resolution.ts';
 import { createModelService } from '../services/models.ts';
 import { createMountedFiles } from '../services/mounted-files.ts';
@@ -47,6 +48,7 @@ import type { CommitFeed } from '../stream/port.ts';
 import type { TurnService } from '../turns/port.ts';
 import type { Authenticate } from './authenticate.ts';
 import { acceptBodies } from './body.ts';
+import { govern, letIn } from './govern.ts';
 import { cacheEntities } from './caching.ts';
 import { answerUnknownRoutes } from './not-found.ts';
 import { documentRoutes, openApiRoute } from './openapi.ts';
@@ -189,10 +191,7 @@ function answerErrors(app: Api): void {
 
 async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   const { db, ids, capabilities, settings, vault } = deps;
-  api.decorateRequest('scope');
-  api.addHook('onRequest', async (request) => {
-    if (request.routeOptions.config.open !== true) request.scope = await deps.authenticate(request);
-  });
+  letIn(api, deps.authenticate);
   const link = createLinker(settings);
   const urlOf = (path: string): string => `${settings.publicUrl()}${path}`;
   const mcpServers = createMcpServerService({ db, ids, link, vault, egress: settings.egress ?? parseEgressAllow('') });
@@ -209,6 +208,7 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
     isVirtual,
     refusedAddress,
     refusedConfig,
+    mayAssignHighRisk: ({ permissions }) => permissions.has('org:settings:manage'),
   });
   const previews = createPreviewService({ db, rules, resolution: settings.resolution, mcp: createMcpConnections({ db, vault }) });
   const deployment = { registry: capabilities, grade: settings.resolution.grade };
@@ -226,53 +226,64 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
     ended: (session) => deps.tasks.sessionEnded(session),
   });
   const messages = createMessageService({ db, turns: deps.turns, waiter: deps.waiter });
-  agentRoutes(api, { agents: createAgentService({ ...shared, limit: settings.limits.agents }), previews, urlOf });
-  harnessRoutes(api, { harnesses: createHarnessService({ ...shared, limit: settings.limits.harnesses }), previews });
-  sessionRoutes(api, { sessions, previews, messages, turns: deps.turns, urlOf });
-  messageRoutes(api, { messages });
-  exportRoute(api, { exports: createExportService({ db, version: settings.health.version }), sessions, urlOf });
+  const { tasks, turns } = deps;
   const mcp = createMcpConnections({ db, vault });
-  contextReportRoutes(api, createContextReports({ db, rules, resolution: settings.resolution, mcp, sessions }));
-  sessionResourceRoutes(api, createSessionResources({ db, sessions }));
-  forkRoute(api, createForkService({ db, ids, rules, vault, sessions, admit, limit: settings.limits.sessions }));
-  participantRoutes(api, createParticipantService({ db, ids, rules, sessions }));
-  imageRoutes(api, createImageService({ db, ids, processor: createImageProcessor() }));
-  approvalRoutes(api, { approvals: createApprovalService({ db, vault, turns: deps.turns }), urlOf });
+  const exports = createExportService({ db, version: settings.health.version });
   const schedules = createScheduleService({ db, limits: settings.schedules, now: () => new Date() });
-  scheduleRoutes(api, { db, sessions, schedules, turns: deps.turns, feed: deps.feed });
-  taskRoutes(api, { sessions, tasks: deps.tasks, newId: () => ids.next() });
-  taskWebhookRoutes(api, createTaskWebhookService({ db, ids, vault, egress: settings.egress ?? parseEgressAllow('') }));
-  sessionStorageRoutes(api, { sessions, storage: createSessionStorage({ db, vault }) });
-  workspaceRoutes(api, createWorkspaceService({ db, ids }));
   const files = createFileService(db);
   const configs = createSessionConfigs({ db, nowMs: () => performance.now(), freshMs: 0 });
-  fileRoutes(api, createMountedFiles(files, createMounts({ db, ids, configs, own: false })));
-  memoryRoutes(api, memories, files);
-  knowledgeRoutes(api, knowledge, createKnowledgeBundles({ db, ids }));
-  databaseRoutes(api, { sessions, databases: createDatabaseService({ db, ids }) });
-  capabilityRoutes(api, {
-    capabilities: createCapabilityService({
-      db,
-      registry: capabilities,
-      rules,
-      link,
-      virtual: async (scope) => [...(await mcpCapabilities(mcpServers, scope)), ...(await skillCapabilities(skills, scope))],
+  const mountedFiles = createMountedFiles(files, createMounts({ db, ids, configs, own: false }));
+  await govern(api, 'agents', (group) => {
+    agentRoutes(group, { agents: createAgentService({ ...shared, limit: settings.limits.agents }), previews, urlOf });
+    guardrailRoutes(group);
+  });
+  await govern(api, 'harnesses', (group) =>
+    harnessRoutes(group, { harnesses: createHarnessService({ ...shared, limit: settings.limits.harnesses }), previews }),
+  );
+  await govern(api, 'sessions', (group) => {
+    sessionRoutes(group, { sessions, previews, messages, turns, urlOf });
+    messageRoutes(group, { messages });
+    exportRoute(group, { exports, sessions, urlOf });
+    contextReportRoutes(group, createContextReports({ db, rules, resolution: settings.resolution, mcp, sessions }));
+    sessionResourceRoutes(group, createSessionResources({ db, sessions }));
+    forkRoute(group, createForkService({ db, ids, rules, vault, sessions, admit, limit: settings.limits.sessions }));
+    participantRoutes(group, createParticipantService({ db, ids, rules, sessions }));
+    imageRoutes(group, createImageService({ db, ids, processor: createImageProcessor() }));
+    approvalRoutes(group, { approvals: createApprovalService({ db, vault, turns }), urlOf });
+    scheduleRoutes(group, { db, sessions, schedules, turns, feed: deps.feed });
+    taskRoutes(group, { sessions, tasks, newId: () => ids.next() });
+    sessionStorageRoutes(group, { sessions, storage: createSessionStorage({ db, vault }) });
+    workspaceRoutes(group, createWorkspaceService({ db, ids }));
+    fileRoutes(group, mountedFiles);
+    databaseRoutes(group, { sessions, databases: createDatabaseService({ db, ids }) });
+    connectionRoutes(group, connections);
+  });
+  await govern(api, 'memories', (group) => memoryRoutes(group, memories, files));
+  await govern(api, 'knowledge', (group) => knowledgeRoutes(group, knowledge, createKnowledgeBundles({ db, ids })));
+  await govern(api, 'capabilities', (group) => {
+    const virtual = async (scope: CallerScope) => [
+      ...(await mcpCapabilities(mcpServers, scope)),
+      ...(await skillCapabilities(skills, scope)),
+    ];
+    capabilityRoutes(group, { capabilities: createCapabilityService({ db, registry: capabilities, rules, link, virtual }), urlOf });
+  });
+  await govern(api, 'providers', (group) =>
+    providerRoutes(group, {
+      providers: createProviderService({ db, ids, link, vault, providerTypes: null }),
+      catalogues: createCatalogueService({ db, ids, vault, resolution: settings.resolution, asker: deps.catalogues }),
+      models: createModelService({ db, ids, link, resolution: settings.resolution }),
+      driverTypes: PROVIDER_TYPES,
     }),
-    urlOf,
+  );
+  await govern(api, 'mcp-servers', (group) => mcpServerRoutes(group, mcpServers));
+  await govern(api, 'skills', (group) => skillRoutes(group, skills));
+  await govern(api, 'budgets', (group) => budgetRoutes(group, createBudgetService({ db, ids, roomMade: () => turns.lookAgain() })));
+  await govern(api, 'reports', (group) => usageRoutes(group, db));
+  await govern(api, 'settings', (group) => {
+    const egress = settings.egress ?? parseEgressAllow('');
+    taskWebhookRoutes(group, createTaskWebhookService({ db, ids, vault, egress }));
+    organizationRoutes(group, createOrganizationService({ db }));
   });
-  guardrailRoutes(api);
-  connectionRoutes(api, connections);
-  providerRoutes(api, {
-    providers: createProviderService({ db, ids, link, vault, providerTypes: null }),
-    catalogues: createCatalogueService({ db, ids, vault, resolution: settings.resolution, asker: deps.catalogues }),
-    models: createModelService({ db, ids, link, resolution: settings.resolution }),
-    driverTypes: PROVIDER_TYPES,
-  });
-  mcpServerRoutes(api, mcpServers);
-  usageRoutes(api, db);
-  budgetRoutes(api, createBudgetService({ db, ids, roomMade: () => deps.turns.lookAgain() }));
-  skillRoutes(api, skills);
-  organizationRoutes(api, createOrganizationService({ db }));
   authConfigRoute(api);
   for (const plugin of deps.plugins ?? []) await api.register(plugin);
 }

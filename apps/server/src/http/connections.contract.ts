@@ -4,6 +4,7 @@ import { createVault } from '@everruns/storage';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { rowsOf, TEST_KEYRING, testApp, textOf } from './testing/test-app.ts';
 import type { TestApp } from './testing/test-app.ts';
+import { ANYONE } from './caller.ts';
 
 const KEY = 'ghp_canary-91';
 const PATH = '/v1/user/connections';
@@ -15,7 +16,7 @@ beforeAll(async () => {
   app = await testApp({
     authenticate: (request) => {
       const user = request.headers['x-test-user'];
-      return { orgId: DEFAULT_ORG_ID, userId: typeof user === 'string' ? user : ANONYMOUS_USER_ID };
+      return { ...ANYONE, userId: typeof user === 'string' ? user : ANONYMOUS_USER_ID };
     },
   });
   await app.db.run({ name: 'other_user', text: `insert into users (id, email, name) values ($1, 'other@example.com', 'Other')` }, [

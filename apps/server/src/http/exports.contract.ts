@@ -5,6 +5,7 @@ import { SEGMENT_MESSAGES } from '../services/exports/segments.ts';
 import { answer, call, HandWorker } from '../turns/testing/fixture.ts';
 import { rowsOf, testApp, textOf } from './testing/test-app.ts';
 import type { Answer, TestApp } from './testing/test-app.ts';
+import { ROLE_PERMISSIONS } from '@everruns/contract';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -134,7 +135,7 @@ test('a conversation that is too long for one document is asked for in segments'
   const id = await session();
   await longLog(id, 4);
   const exports = createExportService({ db: app.db, version: '1', maxDocumentBytes: 400 });
-  const scope = { orgId: DEFAULT_ORG_ID, userId: ANONYMOUS_USER_ID };
+  const scope = { orgId: DEFAULT_ORG_ID, userId: ANONYMOUS_USER_ID, permissions: ROLE_PERMISSIONS.member };
   const refused = exports.trajectory(scope, fromPublicId('session', id) as string, 0);
   await expect(refused).rejects.toMatchObject({ code: 'payload_too_large', message: expect.stringContaining('segmented=true') });
   const { content } = await exports.segmentTrajectory(scope, fromPublicId('session', id) as string, 0);

@@ -1,9 +1,10 @@
-import { ANONYMOUS_USER_ID, createIdSource, DEFAULT_ORG_ID, fromPublicId, toPublicId } from '@everruns/contract';
+import { createIdSource, fromPublicId, toPublicId } from '@everruns/contract';
 import { provisionOrganization } from '@everruns/storage';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { provisionPlan } from '../services/provisioning.ts';
 import { rowsOf, testApp, textOf } from './testing/test-app.ts';
 import type { Answer, TestApp, Wire } from './testing/test-app.ts';
+import { ANYONE } from './caller.ts';
 
 /** What belongs to another organization is not there: every route answers for it as it does for what never was. */
 const ids = createIdSource();
@@ -36,7 +37,7 @@ beforeAll(async () => {
   app = await testApp({
     authenticate: (request) => {
       const org = request.headers['x-test-org'];
-      return { orgId: typeof org === 'string' ? (fromPublicId('organization', org) as string) : DEFAULT_ORG_ID, userId: ANONYMOUS_USER_ID };
+      return typeof org === 'string' ? { ...ANYONE, orgId: fromPublicId('organization', org) as string } : ANYONE;
     },
   });
   await app.db.run({ name: 'other_org', text: `insert into organizations (id, name) values ($1, 'Other')` }, [OTHER]);

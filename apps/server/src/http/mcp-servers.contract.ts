@@ -1,7 +1,8 @@
-import { ANONYMOUS_USER_ID, createIdSource, DEFAULT_ORG_ID, fromPublicId, toPublicId } from '@everruns/contract';
+import { createIdSource, fromPublicId, toPublicId } from '@everruns/contract';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rowsOf, testApp, textOf } from './testing/test-app.ts';
 import type { TestApp, Wire } from './testing/test-app.ts';
+import { ANYONE } from './caller.ts';
 
 const CANARY = 'canary-7d11e5';
 const ids = createIdSource();
@@ -13,7 +14,7 @@ beforeAll(async () => {
   app = await testApp({
     authenticate: (request) => {
       const org = request.headers['x-test-org'];
-      return { orgId: typeof org === 'string' ? (fromPublicId('organization', org) as string) : DEFAULT_ORG_ID, userId: ANONYMOUS_USER_ID };
+      return typeof org === 'string' ? { ...ANYONE, orgId: fromPublicId('organization', org) as string } : ANYONE;
     },
   });
   await app.db.run({ name: 'other_org', text: `insert into organizations (id, name) values ($1, 'Other')` }, [OTHER]);

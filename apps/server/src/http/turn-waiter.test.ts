@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { TurnEnd } from '../stream/port.ts';
 import { waitThroughStreams } from './turn-waiter.ts';
 
-const SCOPE = { orgId: '', userId: '' };
+const SCOPE = { orgId: '', userId: '', permissions: new Set<never>() };
 const failed: TurnEnd = { status: 'failed', type: 'turn.failed', turnId: '', messages: [] };
 
 test.each<[string, TurnEnd | null, object]>([

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { CallerScope } from '../services/scope.ts';
+import type { Caller, Policy } from './caller.ts';
 
 /** Our Fastify: request and reply types come from the zod schemas of the route. */
 export type Api = FastifyInstance<
@@ -13,7 +14,9 @@ export type Api = FastifyInstance<
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who calls, set before any handler of a `/v1` route runs. */
+    /** Who calls, set before any handler of a `/v1` route runs that is not open. */
+    caller: Caller;
+    /** The caller in the chosen organization: there for every route whose policy is a permission. */
     scope: CallerScope;
   }
 
@@ -26,5 +29,7 @@ declare module 'fastify' {
     nulls?: 'clear';
     /** No credential is looked at. */
     open?: boolean;
+    /** What it asks of its caller; every route that is not open has one. */
+    policy?: Policy;
   }
 }

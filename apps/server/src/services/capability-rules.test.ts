@@ -2,11 +2,16 @@ import { createCapabilityRegistry, toolSuccess } from '@everruns/agent';
 import type { Capability, CapabilityInfo } from '@everruns/agent';
 import { PlatformError } from '@everruns/contract';
 import type { CapabilityRef, ConfigLayer } from '@everruns/contract';
+import { ROLE_PERMISSIONS } from '@everruns/contract';
 import { describe, expect, it } from 'vitest';
 import { createCapabilityRules } from './capability-rules.ts';
 import type { CapabilityRulesDeps } from './capability-rules.ts';
 
-const scope = { orgId: '00000000-0000-0000-0000-000000000001', userId: '00000000-0000-0000-0000-000000000001' };
+const scope = {
+  orgId: '00000000-0000-0000-0000-000000000001',
+  userId: '00000000-0000-0000-0000-000000000001',
+  permissions: ROLE_PERMISSIONS.member,
+};
 
 function capability(id: string, info: Partial<CapabilityInfo> = {}, toolNames: string[] = []): Capability {
   return {

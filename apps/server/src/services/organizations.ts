@@ -6,18 +6,24 @@ import { iso, isoOrNull, present } from './present/fields.ts';
 import { requireHarnessReference, requireModel } from './references.ts';
 import type { CallerScope } from './scope.ts';
 
+/** Somebody known, in a chosen organization or in none. */
+interface KnownUser {
+  userId: Uuid;
+  orgId: Uuid | null;
+}
+
 export interface OrganizationService {
-  list(scope: CallerScope): Promise<Organization[]>;
+  list(caller: KnownUser): Promise<Organization[]>;
   /** Throws `not_found` for an organization that the caller is no member of. */
-  get(scope: CallerScope, orgId: Uuid): Promise<Organization>;
+  get(caller: KnownUser, orgId: Uuid): Promise<Organization>;
   update(scope: CallerScope, orgId: Uuid, request: UpdateOrganization): Promise<Organization>;
   members(scope: CallerScope, tokens: readonly string[]): Promise<User[]>;
-  me(scope: CallerScope): Promise<CurrentUser>;
-  updateMe(scope: CallerScope, request: UpdateUser): Promise<{ id: string; email: string; name: string; avatar_url?: string }>;
+  me(caller: KnownUser): Promise<CurrentUser>;
+  updateMe(caller: KnownUser, request: UpdateUser): Promise<{ id: string; email: string; name: string; avatar_url?: string }>;
 }
 
 export function createOrganizationService({ db }: { db: Database }): OrganizationService {
-  const requireOrganization = async (scope: CallerScope, orgId: Uuid): Promise<OrganizationRow> => {
+  const requireOrganization = async (scope: KnownUser, orgId: Uuid): Promise<OrganizationRow> => {
     const row = (await listOrganizations(db, scope.userId)).find((candidate) => candidate.id === orgId);
     if (row === undefined) throw notFound();
     return row;

@@ -1,5 +1,5 @@
 import { loadCapabilities } from '@everruns/capabilities/load';
-import { ANONYMOUS_USER_ID, createIdSource, DEFAULT_ORG_ID } from '@everruns/contract';
+import { ANONYMOUS_USER_ID, ROLE_PERMISSIONS, createIdSource, DEFAULT_ORG_ID } from '@everruns/contract';
 import {
   deleteProvider,
   findHarnessNamed,
@@ -86,14 +86,14 @@ test('generic has exactly these capabilities, and each takes its configuration',
     'ask_user',
   ]);
   const rules = createCapabilityRules({ registry: await loadCapabilities([]), grade: 'prod' });
-  const scope = { orgId: DEFAULT_ORG_ID, userId: ANONYMOUS_USER_ID };
+  const scope = { orgId: DEFAULT_ORG_ID, userId: ANONYMOUS_USER_ID, permissions: ROLE_PERMISSIONS.owner };
   expect(await rules.stored(scope, generic?.capabilities)).toEqual(generic?.capabilities);
   await rules.effective(scope, [{ tier: 'harness', id: '', capabilities: generic?.capabilities ?? [] }]);
 });
 
 test('every example takes the configuration that it gives its capabilities', async () => {
   const rules = createCapabilityRules({ registry: await loadCapabilities([]), grade: 'dev' });
-  const scope = { orgId: DEFAULT_ORG_ID, userId: ANONYMOUS_USER_ID };
+  const scope = { orgId: DEFAULT_ORG_ID, userId: ANONYMOUS_USER_ID, permissions: ROLE_PERMISSIONS.owner };
   for (const { capabilities } of [...AGENT_EXAMPLES, ...HARNESS_EXAMPLES]) {
     expect(await rules.stored(scope, capabilities)).toEqual(capabilities);
   }

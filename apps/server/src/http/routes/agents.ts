@@ -88,7 +88,10 @@ export function agentRoutes(app: Api, { agents, previews, urlOf }: AgentRoutesDe
   );
   app.post(
     '/v1/agents/:id_or_name/delete',
-    { schema: { tags, operationId: 'deleteAgent', params: IdOrName, response: { 204: NoContent } } },
+    {
+      schema: { tags, operationId: 'deleteAgent', params: IdOrName, response: { 204: NoContent } },
+      config: { policy: 'org:agents:dangerous' },
+    },
     async (request, reply) => {
       await agents.remove(request.scope, request.params.id_or_name);
       return reply.code(204).send();
@@ -132,12 +135,15 @@ function agentExtras(app: Api, { agents, previews }: Omit<AgentRoutesDeps, 'urlO
     { schema: { tags, operationId: 'useAgentExample', params: z.object({ name: Slug }), response: { 201: Agent } } },
     async (request, reply) => reply.code(201).send(await agents.importExample(request.scope, request.params.name)),
   );
-  app.get('/v1/agents/config', { schema: { tags, operationId: 'getAgentPolicies', response: { 200: PolicyMap } } }, async () =>
-    policiesOf('agent'),
+  app.get('/v1/agents/config', { schema: { tags, operationId: 'getAgentPolicies', response: { 200: PolicyMap } } }, async ({ scope }) =>
+    policiesOf(scope, 'agent'),
   );
   app.post(
     '/v1/agents/preview',
-    { schema: { tags, operationId: 'previewAgent', body: PreviewAgent, response: { 200: Preview } }, config: { aliases } },
+    {
+      schema: { tags, operationId: 'previewAgent', body: PreviewAgent, response: { 200: Preview } },
+      config: { aliases, policy: 'org:agents:view' },
+    },
     async (request) => previews.agent(request.scope, request.body),
   );
 }

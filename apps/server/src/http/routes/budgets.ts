@@ -80,7 +80,10 @@ function sessionBudgetRoutes(app: Api, budgets: BudgetService): void {
   );
   app.post(
     '/v1/sessions/:id/resume',
-    { schema: { tags, operationId: 'resumeSession', params: ofSession, response: { 200: ResumeSessionResponse } } },
+    {
+      schema: { tags, operationId: 'resumeSession', params: ofSession, response: { 200: ResumeSessionResponse } },
+      config: { policy: 'org:sessions:manage' },
+    },
     async (request) => ({
       session_id: toPublicId('session', request.params.id),
       resumed_budgets: await budgets.resumeSession(request.scope, request.params.id),

@@ -180,7 +180,10 @@ function searchRoutes(app: Api, files: FileService, family: FileFamily): void {
   const params = idPath(family.kind);
   app.post(
     `${base}/_/grep`,
-    { schema: { tags, operationId: `grep${suffix}s`, params, body: GrepFiles, response: { 200: listOf(GrepResult) } } },
+    {
+      schema: { tags, operationId: `grep${suffix}s`, params, body: GrepFiles, response: { 200: listOf(GrepResult) } },
+      config: { policy: 'org:sessions:view' },
+    },
     async (request) => {
       const { pattern, path_pattern } = request.body;
       const query = { pattern, pathPattern: path_pattern ?? null, offset: 0, limit: MAX_GREP_LIMIT };
@@ -189,7 +192,10 @@ function searchRoutes(app: Api, files: FileService, family: FileFamily): void {
   );
   app.post(
     `${base}/_/stat`,
-    { schema: { tags, operationId: `stat${suffix}`, params, body: StatFile, response: { 200: FileStat } } },
+    {
+      schema: { tags, operationId: `stat${suffix}`, params, body: StatFile, response: { 200: FileStat } },
+      config: { policy: 'org:sessions:view' },
+    },
     async (request) => {
       const path = pathOf(request.body.path, 'path');
       if (path === '/')

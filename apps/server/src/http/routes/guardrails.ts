@@ -17,7 +17,10 @@ export function guardrailRoutes(app: Api): void {
   );
   app.post(
     `${path}/dry-run`,
-    { schema: { tags, operationId: 'dryRunGuardrails', body: DryRunGuardrails, response: { 200: GuardrailDryRun } } },
+    {
+      schema: { tags, operationId: 'dryRunGuardrails', body: DryRunGuardrails, response: { 200: GuardrailDryRun } },
+      config: { policy: 'org:agents:view' },
+    },
     async (request) => dryRunGuardrails(request.body),
   );
 }

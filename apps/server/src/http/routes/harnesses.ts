@@ -69,7 +69,10 @@ export function harnessRoutes(app: Api, { harnesses, previews }: HarnessRoutesDe
   );
   app.post(
     '/v1/harnesses/:id_or_name/delete',
-    { schema: { tags, operationId: 'deleteHarness', params: IdOrName, response: { 204: NoContent } } },
+    {
+      schema: { tags, operationId: 'deleteHarness', params: IdOrName, response: { 204: NoContent } },
+      config: { policy: 'org:harnesses:dangerous' },
+    },
     async (request, reply) => {
       await harnesses.remove(request.scope, request.params.id_or_name);
       return reply.code(204).send();
@@ -88,7 +91,10 @@ export function harnessRoutes(app: Api, { harnesses, previews }: HarnessRoutesDe
   harnessDocuments(app, harnesses);
   app.post(
     '/v1/harnesses/preview',
-    { schema: { tags, operationId: 'previewHarness', body: PreviewHarness, response: { 200: Preview } }, config: { aliases } },
+    {
+      schema: { tags, operationId: 'previewHarness', body: PreviewHarness, response: { 200: Preview } },
+      config: { aliases, policy: 'org:harnesses:view' },
+    },
     async (request) => previews.harness(request.scope, request.body),
   );
   app.get(
@@ -109,8 +115,10 @@ export function harnessRoutes(app: Api, { harnesses, previews }: HarnessRoutesDe
   app.get('/v1/harness-examples', { schema: { tags, operationId: 'listHarnessExamples', response: { 200: z.array(Example) } } }, async () =>
     harnesses.examples(),
   );
-  app.get('/v1/harnesses/config', { schema: { tags, operationId: 'getHarnessPolicies', response: { 200: PolicyMap } } }, async () =>
-    policiesOf('harness'),
+  app.get(
+    '/v1/harnesses/config',
+    { schema: { tags, operationId: 'getHarnessPolicies', response: { 200: PolicyMap } } },
+    async ({ scope }) => policiesOf(scope, 'harness'),
   );
 }
 

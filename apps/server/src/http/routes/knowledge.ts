@@ -67,7 +67,10 @@ function baseRoutes(app: Api, knowledge: KnowledgeService): void {
   );
   app.post(
     `${one}/delete`,
-    { schema: { tags, operationId: 'deleteKnowledgeBase', params, response: { 204: NoContent } } },
+    {
+      schema: { tags, operationId: 'deleteKnowledgeBase', params, response: { 204: NoContent } },
+      config: { policy: 'org:knowledge:dangerous' },
+    },
     async (request, reply) => {
       await knowledge.remove(request.scope, request.params.id);
       return reply.code(204).send();
@@ -75,7 +78,10 @@ function baseRoutes(app: Api, knowledge: KnowledgeService): void {
   );
   app.post(
     `${one}/search`,
-    { schema: { tags, operationId: 'searchKnowledgeBase', params, body: KnowledgeSearch, response: { 200: listOf(KnowledgeResult) } } },
+    {
+      schema: { tags, operationId: 'searchKnowledgeBase', params, body: KnowledgeSearch, response: { 200: listOf(KnowledgeResult) } },
+      config: { policy: 'org:knowledge:view' },
+    },
     async ({ scope, params: { id }, body }) => {
       await knowledge.get(scope, id);
       const { query, kind, tags: asked, limit } = body;

@@ -51,8 +51,8 @@ export function mcpServerRoutes(app: Api, servers: McpServerService): void {
     },
     async (request, reply) => reply.code(201).send(await servers.useExample(request.scope, request.params.slug, request.body)),
   );
-  app.get(`${path}/config`, { schema: { tags, operationId: 'getMcpServerPolicies', response: { 200: PolicyMap } } }, async () =>
-    policiesOf('mcp_server'),
+  app.get(`${path}/config`, { schema: { tags, operationId: 'getMcpServerPolicies', response: { 200: PolicyMap } } }, async ({ scope }) =>
+    policiesOf(scope, 'mcp_server'),
   );
   app.get(
     one,
@@ -73,7 +73,10 @@ export function mcpServerRoutes(app: Api, servers: McpServerService): void {
   });
   app.post(
     `${one}/delete`,
-    { schema: { tags, operationId: 'deleteMcpServer', params, response: { 204: NoContent } } },
+    {
+      schema: { tags, operationId: 'deleteMcpServer', params, response: { 204: NoContent } },
+      config: { policy: 'org:mcp-servers:dangerous' },
+    },
     async (request, reply) => {
       await servers.remove(request.scope, request.params.id);
       return reply.code(204).send();

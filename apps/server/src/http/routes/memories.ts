@@ -38,7 +38,7 @@ export function memoryRoutes(app: Api, memories: MemoryService, files: FileServi
   });
   app.post(
     `${one}/delete`,
-    { schema: { tags, operationId: 'deleteMemory', params, response: { 204: NoContent } } },
+    { schema: { tags, operationId: 'deleteMemory', params, response: { 204: NoContent } }, config: { policy: 'org:memories:dangerous' } },
     async (request, reply) => {
       await memories.remove(request.scope, request.params.id);
       return reply.code(204).send();

@@ -147,7 +147,10 @@ function bytesOf(content: string, encoding: 'text' | 'base64' | null | undefined
 function searchRoutes(app: Api, place: PlaceOf, files: FileService): void {
   app.post(
     `${base}/_/grep`,
-    { schema: { tags, operationId: 'grepMemoryFiles', params: one, body: GrepFiles, response: { 200: listOf(MemoryGrepResult) } } },
+    {
+      schema: { tags, operationId: 'grepMemoryFiles', params: one, body: GrepFiles, response: { 200: listOf(MemoryGrepResult) } },
+      config: { policy: 'org:memories:view' },
+    },
     async (request) => {
       const at = await place(request);
       const { pattern, path_pattern } = request.body;
@@ -157,7 +160,10 @@ function searchRoutes(app: Api, place: PlaceOf, files: FileService): void {
   );
   app.post(
     `${base}/_/stat`,
-    { schema: { tags, operationId: 'statMemoryFile', params: one, body: StatFile, response: { 200: MemoryFileInfo } } },
+    {
+      schema: { tags, operationId: 'statMemoryFile', params: one, body: StatFile, response: { 200: MemoryFileInfo } },
+      config: { policy: 'org:memories:view' },
+    },
     async (request) => {
       const at = await place(request);
       const path = pathOf(request.body.path, 'path');

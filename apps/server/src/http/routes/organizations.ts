@@ -19,13 +19,18 @@ const params = idPath('organization');
 
 export function organizationRoutes(app: Api, organizations: OrganizationService): void {
   const tags = ['Organizations'];
-  app.get('/v1/orgs', { schema: { tags, operationId: 'listOrganizations', response: { 200: listOf(Organization) } } }, async (request) => ({
-    data: await organizations.list(request.scope),
-  }));
+  app.get(
+    '/v1/orgs',
+    { schema: { tags, operationId: 'listOrganizations', response: { 200: listOf(Organization) } }, config: { policy: 'user' } },
+    async ({ caller }) => ({ data: await organizations.list(caller) }),
+  );
   app.get(
     '/v1/orgs/:id',
-    { schema: { tags, operationId: 'getOrganization', params, response: { 200: Organization } }, config: { cache: 'entity' } },
-    async (request) => organizations.get(request.scope, request.params.id),
+    {
+      schema: { tags, operationId: 'getOrganization', params, response: { 200: Organization } },
+      config: { cache: 'entity', policy: 'user' },
+    },
+    async (request) => organizations.get(request.caller, request.params.id),
   );
   app.patch(
     '/v1/orgs/:id',
@@ -44,16 +49,22 @@ export function organizationRoutes(app: Api, organizations: OrganizationService)
         querystring: z.object({ search: SearchText }),
         response: { 200: listOf(User) },
       },
+      config: { policy: 'org:members:view' },
     },
     async (request) => ({ data: await organizations.members(request.scope, searchTokens(request.query.search)) }),
   );
   app.patch(
     '/v1/users/me',
-    { schema: { tags, operationId: 'updateMe', body: UpdateUser, response: { 200: UserProfile } }, config: { nulls: 'clear' } },
-    async (request) => organizations.updateMe(request.scope, request.body),
+    {
+      schema: { tags, operationId: 'updateMe', body: UpdateUser, response: { 200: UserProfile } },
+      config: { nulls: 'clear', policy: 'user' },
+    },
+    async (request) => organizations.updateMe(request.caller, request.body),
   );
-  app.get('/v1/auth/me', { schema: { tags: ['Auth'], operationId: 'getMe', response: { 200: CurrentUser } } }, async (request) =>
-    organizations.me(request.scope),
+  app.get(
+    '/v1/auth/me',
+    { schema: { tags: ['Auth'], operationId: 'getMe', response: { 200: CurrentUser } }, config: { policy: 'user' } },
+    async ({ caller }) => organizations.me(caller),
   );
 }
 

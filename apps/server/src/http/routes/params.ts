@@ -1,6 +1,7 @@
 import { idParam, Slug } from '@everruns/contract';
-import type { IdKind } from '@everruns/contract';
+import type { IdKind, Resource } from '@everruns/contract';
 import { z } from 'zod';
+import type { CallerScope } from '../../services/scope.ts';
 
 export const IdOrName = z.object({ id_or_name: z.string().min(1).max(200) });
 
@@ -14,7 +15,26 @@ export function checkNameQuery(kind: 'agent' | 'harness') {
 
 export const NoContent = z.undefined();
 
-/** The three policies of a resource, as a user interface asks for them. Whoever is let in may do everything in auth mode `none`. */
-export function policiesOf(...ids: string[]): { policies: Record<string, boolean> } {
-  return { policies: Object.fromEntries(ids.flatMap((id) => [`${id}.view`, `${id}.manage`, `${id}.dangerous`]).map((id) => [id, true])) };
+const RESOURCE_OF = {
+  agent: 'agents',
+  harness: 'harnesses',
+  session: 'sessions',
+  capability: 'capabilities',
+  mcp_server: 'mcp-servers',
+  skill: 'skills',
+  memory: 'memories',
+  knowledge_base: 'knowledge',
+  provider: 'providers',
+  model: 'providers',
+} as const satisfies Record<string, Resource>;
+
+/** What the caller may do with a resource, as a user interface asks for it. */
+export function policiesOf(
+  { permissions }: Pick<CallerScope, 'permissions'>,
+  id: keyof typeof RESOURCE_OF,
+): { policies: Record<string, boolean> } {
+  const actions = ['view', 'manage', 'dangerous'] as const;
+  return {
+    policies: Object.fromEntries(actions.map((action) => [`${id}.${action}`, permissions.has(`org:${RESOURCE_OF[id]}:${action}`)])),
+  };
 }

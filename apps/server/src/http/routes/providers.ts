@@ -71,7 +71,7 @@ function mountProviders(app: Api, { providers, driverTypes }: ProviderRoutesDeps
         response: { 200: PolicyMap.extend({ drivers: z.array(DriverInfo) }) },
       },
     },
-    async () => ({ ...policiesOf('provider'), drivers: driverInfos(driverTypes) }),
+    async ({ scope }) => ({ ...policiesOf(scope, 'provider'), drivers: driverInfos(driverTypes) }),
   );
   app.get(
     `${path}/:id`,
@@ -132,8 +132,8 @@ function mountModels(app: Api, { models }: ProviderRoutesDeps, { path, hide }: M
     { schema: { hide, tags, operationId: 'listModels', querystring: ModelsQuery, response: { 200: listOf(ModelWithProvider) } } },
     async (request) => ({ data: await models.list(request.scope, request.query) }),
   );
-  app.get(`${path}/config`, { schema: { hide, tags, operationId: 'getModelPolicies', response: { 200: PolicyMap } } }, async () =>
-    policiesOf('model'),
+  app.get(`${path}/config`, { schema: { hide, tags, operationId: 'getModelPolicies', response: { 200: PolicyMap } } }, async ({ scope }) =>
+    policiesOf(scope, 'model'),
   );
   app.get(
     `${path}/:id`,

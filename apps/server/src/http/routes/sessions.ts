@@ -69,7 +69,10 @@ export function sessionRoutes(app: Api, deps: SessionRoutesDeps): void {
   );
   app.post(
     '/v1/sessions/preview',
-    { schema: { tags, operationId: 'previewSession', body: CreateSession, response: { 200: Preview } }, config: { aliases } },
+    {
+      schema: { tags, operationId: 'previewSession', body: CreateSession, response: { 200: Preview } },
+      config: { aliases, policy: 'org:sessions:view' },
+    },
     async (request) => deps.previews.session(request.scope, request.body),
   );
   app.get(
@@ -80,8 +83,8 @@ export function sessionRoutes(app: Api, deps: SessionRoutesDeps): void {
   app.get('/v1/sessions/stats', { schema: { tags, operationId: 'getSessionStats', response: { 200: SessionStats } } }, async (request) =>
     sessions.stats(request.scope),
   );
-  app.get('/v1/sessions/config', { schema: { tags, operationId: 'getSessionPolicies', response: { 200: PolicyMap } } }, async () =>
-    policiesOf('session'),
+  app.get('/v1/sessions/config', { schema: { tags, operationId: 'getSessionPolicies', response: { 200: PolicyMap } } }, async ({ scope }) =>
+    policiesOf(scope, 'session'),
   );
   app.get(
     '/v1/sessions/:id',

@@ -44,14 +44,18 @@ export function skillRoutes(app: Api, skills: SkillService): void {
   );
   app.post(
     `${path}/validate`,
-    { bodyLimit, schema: { tags, operationId: 'validateSkill', body: CreateSkill, response: { 200: SkillCheck } } },
+    {
+      bodyLimit,
+      schema: { tags, operationId: 'validateSkill', body: CreateSkill, response: { 200: SkillCheck } },
+      config: { policy: 'org:skills:view' },
+    },
     async (request) => checkSkill(request.body.skill_md),
   );
   app.get(`${path}/usage`, { schema: { tags, operationId: 'getSkillUsage', response: { 200: SkillUsage } } }, async (request) =>
     skills.usage(request.scope),
   );
-  app.get(`${path}/config`, { schema: { tags, operationId: 'getSkillPolicies', response: { 200: PolicyMap } } }, async () =>
-    policiesOf('skill'),
+  app.get(`${path}/config`, { schema: { tags, operationId: 'getSkillPolicies', response: { 200: PolicyMap } } }, async ({ scope }) =>
+    policiesOf(scope, 'skill'),
   );
   uploadRoute(app, skills);
   singleRoutes(app, skills);
@@ -103,7 +107,7 @@ function singleRoutes(app: Api, skills: SkillService): void {
   });
   app.post(
     `${one}/delete`,
-    { schema: { tags, operationId: 'deleteSkill', params, response: { 204: NoContent } } },
+    { schema: { tags, operationId: 'deleteSkill', params, response: { 204: NoContent } }, config: { policy: 'org:skills:dangerous' } },
     async (request, reply) => {
       await skills.remove(request.scope, request.params.id);
       return reply.code(204).send();

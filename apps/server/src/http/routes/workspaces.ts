@@ -44,7 +44,10 @@ export function workspaceRoutes(app: Api, workspaces: WorkspaceService): void {
   );
   app.post(
     '/v1/workspaces/:id/delete',
-    { schema: { tags, operationId: 'deleteWorkspace', params, response: { 204: NoContent } } },
+    {
+      schema: { tags, operationId: 'deleteWorkspace', params, response: { 204: NoContent } },
+      config: { policy: 'org:sessions:dangerous' },
+    },
     async (request, reply) => {
       await workspaces.remove(request.scope, request.params.id);
       return reply.code(204).send();
