@@ -15,7 +15,13 @@ export interface Caller {
   permissions: ReadonlySet<Permission>;
   /** May look at and steer the installation itself. */
   isPlatformUser: boolean;
-  credential: { kind: CredentialKind; id: Uuid | null; scopes: readonly string[] };
+  credential: {
+    kind: CredentialKind;
+    id: Uuid | null;
+    scopes: readonly string[];
+    /** The one organization that a bound token works in; null for everything else. */
+    boundOrgId: Uuid | null;
+  };
 }
 
 /** Auth mode `none`: one user, who may do everything. */
@@ -25,17 +31,23 @@ export const ANYONE: Caller = {
   role: 'admin',
   permissions: ROLE_PERMISSIONS.owner,
   isPlatformUser: true,
-  credential: { kind: 'anonymous', id: null, scopes: ['*'] },
+  credential: { kind: 'anonymous', id: null, scopes: ['*'], boundOrgId: null },
 };
 
 /** What a route asks of its caller. `user`: any known user, in an organization or not; `platform`: operators of the installation. */
 export type Policy = 'user' | 'platform' | Permission;
 
-/** The caller in the chosen organization. Throws `forbidden`, or `organization_required` when the policy is one of an organization and none is chosen. */
-export function admit(caller: Caller, policy: Policy | undefined): CallerScope | null {
-  const { orgId, userId, permissions } = caller;
+/**
+ * The caller in the chosen organization. A token that was narrowed changes nothing about its user's account or the installation. Throws
+ * `forbidden`, or `organization_required` when the policy is one of an organization and none is chosen.
+ */
+export function admit(caller: Caller, policy: Policy | undefined, kind: 'read' | 'change'): CallerScope | null {
+  const { orgId, userId, permissions, credential } = caller;
   if (policy === undefined) throw new Error('A route without a policy lets nobody in.');
   if (policy === 'platform' && !caller.isPlatformUser) throw new PlatformError('forbidden', 'This is for operators of the installation.');
+  if ((policy === 'user' || policy === 'platform') && kind === 'change' && !credential.scopes.includes('*')) {
+    throw new PlatformError('forbidden', 'This needs a token with the scope *.');
+  }
   if (policy !== 'user' && policy !== 'platform') {
     if (orgId === null) throw new PlatformError('organization_required', 'Choose an organization with X-Org-Id.', { field: 'X-Org-Id' });
     if (!permissions.has(policy)) throw new PlatformError('forbidden', `This needs the permission ${policy}.`);

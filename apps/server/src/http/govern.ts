@@ -34,7 +34,7 @@ export function letIn(api: Api, authenticate: Authenticate): void {
     const { open, policy } = request.routeOptions.config;
     if (open === true) return;
     request.caller = await authenticate(request);
-    const scope = admit(request.caller, policy);
+    const scope = admit(request.caller, policy, READS.has(request.method) ? 'read' : 'change');
     if (scope !== null) request.scope = scope;
   });
   requirePolicies(api);

@@ -17,7 +17,7 @@ import type { EngineFixture } from '../../turns/testing/fixture.ts';
 import { createMemoryLimiter } from '../../limits/memory-limiter.ts';
 import type { Limiter } from '../../limits/limiter.ts';
 import { createApp } from '../app.ts';
-import type { AppSettings } from '../app.ts';
+import type { AppDeps, AppSettings } from '../app.ts';
 import type { Authenticate } from '../authenticate.ts';
 import { SCHEDULE_LIMITS } from '../../services/schedules.ts';
 import { authenticateAnyone } from '../authenticate.ts';
@@ -73,6 +73,8 @@ export interface TestAppOptions {
   apiPrefix?: string;
   waiter?: TurnWaiter;
   authenticate?: Authenticate;
+  /** Routes that other parts of the server bring. */
+  plugins?: (fixture: EngineFixture) => AppDeps['plugins'];
   feed?: Pick<CommitFeed, 'committed'>;
   memorySync?: Pick<MemorySync, 'fetch'>;
   /** Instead of the product's own. */
@@ -116,6 +118,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     limiter: options.limiter ?? createMemoryLimiter({ nowMs: () => performance.now() }),
     noise: () => Math.floor(Math.random() * 2 ** 31),
     logger: pino({ level: 'silent' }),
+    plugins: options.plugins?.(fixture) ?? [],
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const address = app.server.address();

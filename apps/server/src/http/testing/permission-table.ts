@@ -1,0 +1,111 @@
+/**
+ * What each operation asks of its caller, written by hand from what roles are meant to allow, not from the code: members look at everything
+ * but the audit log and work on agents, sessions, capabilities, MCP servers, skills, memories and knowledge; administrators keep the
+ * organization's harnesses, providers, budgets, settings, members and tokens as well; only owners delete for good.
+ *
+ * Keys are operation ids of the OpenAPI document, or `METHOD path` of a route that the document leaves out.
+ */
+export const OPEN = 'open';
+
+const VIEW = {
+  agents: `listAgents getAgent getAgentStats checkAgentName listAgentExamples getAgentPolicies previewAgent exportAgent listGuardrailExamples
+    dryRunGuardrails`,
+  harnesses: `listHarnesses getHarness getHarnessStats exportHarness previewHarness checkHarnessName listHarnessExamples getHarnessPolicies`,
+  sessions: `listSessions getSessionFacets previewSession previewStoredSession getSessionStats getSessionPolicies getSession listTurns getTurn
+    listMessages exportSession getContextReport listSessionResources listParticipants listImages getImage getImageThumbnail
+    listPendingApprovals listPendingQuestions listApprovalRecords listPending listSessionSchedules getSessionSchedule listSessionTasks
+    getSessionTask listTasks listSessionKeys listSessionSecrets listWorkspaces getWorkspace listSessionFiles getSessionFile grepSessionFiles
+    statSessionFile downloadSessionFile previewSessionFile listWorkspaceFiles getWorkspaceFile grepWorkspaceFiles statWorkspaceFile
+    downloadWorkspaceFile previewWorkspaceFile listSessionDatabases getSessionDatabase getSessionDatabaseSchema listConnections streamEvents
+    listEvents summarizeEvents`,
+  capabilities: `listCapabilities getCapability`,
+  'mcp-servers': `listMcpServers listMcpServerExamples getMcpServerPolicies getMcpServer`,
+  skills: `listSkills validateSkill getSkillUsage getSkillPolicies getSkill getSkillContent exportSkill`,
+  memories: `listMemories getMemory listMemoryFiles getMemoryFile downloadMemoryFile grepMemoryFiles statMemoryFile`,
+  knowledge: `listKnowledgeBases getKnowledgeBase searchKnowledgeBase listKnowledgeEntries getKnowledgeEntry exportKnowledgeBase`,
+  providers: `listProviders getProviderPolicies getProvider listProviderModels listModels getModelPolicies getModel`,
+  budgets: `listBudgets getBudget listBudgetLedger checkBudget listSessionBudgets checkSessionBudgets`,
+  settings: `listTaskWebhooks getTaskWebhook`,
+  members: `listUsers`,
+  reports: `getUsage`,
+};
+
+const MANAGE = {
+  agents: `createAgent putAgent updateAgent archiveAgent copyAgent useAgentExample importAgent`,
+  harnesses: `createHarness updateHarness archiveHarness copyHarness importHarness`,
+  sessions: `createSession updateSession deleteSession cancelSession submitToolResults archiveSession unarchiveSession pinSession unpinSession
+    createMessage forkSession addParticipant removeParticipant uploadImage deleteImage decideToolCalls forgetToolApproval answerQuestions
+    updateSessionSchedule deleteSessionSchedule triggerSessionSchedule cancelSessionTask sendSessionTaskMessage setSessionSecrets
+    deleteSessionSecret createWorkspace updateWorkspace archiveWorkspace createSessionFile updateSessionFile deleteSessionFile moveSessionFile
+    copySessionFile createWorkspaceFile updateWorkspaceFile deleteWorkspaceFile moveWorkspaceFile copyWorkspaceFile createSessionDatabase
+    deleteSessionDatabase setConnection deleteConnection resumeSession`,
+  'mcp-servers': `createMcpServer useMcpServerExample updateMcpServer archiveMcpServer`,
+  skills: `createSkill updateSkill archiveSkill uploadSkill`,
+  memories: `createMemory updateMemory archiveMemory syncMemory createMemoryFile updateMemoryFile deleteMemoryFile`,
+  knowledge: `createKnowledgeBase updateKnowledgeBase archiveKnowledgeBase createKnowledgeEntry updateKnowledgeEntry deleteKnowledgeEntry
+    importKnowledgeBase`,
+  providers: `createProvider updateProvider deleteProvider syncProviderModels checkProviderCredentials createModel updateModel deleteModel`,
+  budgets: `createBudget updateBudget deleteBudget topUpBudget`,
+  settings: `createTaskWebhook updateTaskWebhook deleteTaskWebhook updateOrganization`,
+};
+
+const DANGEROUS = {
+  agents: `deleteAgent`,
+  harnesses: `deleteHarness`,
+  sessions: `deleteWorkspace`,
+  'mcp-servers': `deleteMcpServer`,
+  skills: `deleteSkill`,
+  memories: `deleteMemory`,
+  knowledge: `deleteKnowledgeBase`,
+};
+
+/** Older names of providers and models, which the document does not repeat. */
+const HIDDEN = {
+  open: ['GET /api-doc/openapi.json'],
+  view: ['GET /llm-providers', 'GET /llm-providers/config', 'GET /llm-providers/:id', 'GET /llm-providers/:id/models']
+    .concat(['GET /llm-models', 'GET /llm-models/config', 'GET /llm-models/:id'])
+    .map(below),
+  manage: ['POST /llm-providers', 'PATCH /llm-providers/:id', 'DELETE /llm-providers/:id', 'POST /llm-providers/:id/sync-models']
+    .concat(['POST /llm-providers/check-credentials', 'POST /llm-providers/:id/models', 'PATCH /llm-models/:id', 'DELETE /llm-models/:id'])
+    .map(below),
+};
+
+function below(route: string): string {
+  return route.replace(' /', ' /api/v1/');
+}
+
+/** Asks for a permission of an organization, for a known user (`user`), for an operator (`platform`), or for nothing (`open`). */
+export const PERMISSION_TABLE: Readonly<Record<string, string>> = Object.fromEntries([
+  ...rows('open', 'getHealth getAuthConfig'),
+  ...rows('user', 'listOrganizations getOrganization getMe updateMe'),
+  ...rows('platform', 'getDurableHealth listDurableWorkers listDeadLetters retryDeadLetter'),
+  ...resourceRows('view', VIEW),
+  ...resourceRows('manage', MANAGE),
+  ...resourceRows('dangerous', DANGEROUS),
+  ...HIDDEN.open.map((route): [string, string] => [route, 'open']),
+  ...HIDDEN.view.map((route): [string, string] => [route, 'org:providers:view']),
+  ...HIDDEN.manage.map((route): [string, string] => [route, 'org:providers:manage']),
+]);
+
+function rows(policy: string, operations: string): [string, string][] {
+  return operations
+    .trim()
+    .split(/\s+/)
+    .map((operation) => [operation, policy]);
+}
+
+function resourceRows(action: string, byResource: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(byResource).flatMap(([resource, operations]) => rows(`org:${resource}:${action}`, operations));
+}
+
+const MEMBERS_WORK_ON = ['agents', 'sessions', 'capabilities', 'mcp-servers', 'skills', 'memories', 'knowledge'];
+
+/** Whether somebody of the role meets the policy, in words of their own again. */
+export function roleMeets(role: 'member' | 'admin' | 'owner', policy: string): boolean {
+  if (policy === 'open' || policy === 'user') return true;
+  if (policy === 'platform') return false;
+  const [, resource = '', action] = policy.split(':');
+  if (role === 'owner') return true;
+  if (role === 'admin') return action !== 'dangerous';
+  return action === 'view' ? resource !== 'audit-logs' : action === 'manage' && MEMBERS_WORK_ON.includes(resource);
+}
