@@ -34,6 +34,8 @@ export const ERROR_CODES = {
   invalid_pattern: { status: 400, title: 'The pattern cannot be used' },
   turn_limit_reached: { status: 400, title: 'Too many running turns' },
   encryption_unavailable: { status: 400, title: 'No encryption key is configured' },
+  invalid_change_reason: { status: 400, title: 'The reason of the change cannot be stored' },
+  unsupported_pat_scopes: { status: 400, title: 'There is no such scope of a token' },
   organization_required: { status: 400, title: 'No organization is chosen' },
   unauthenticated: { status: 401, title: 'No valid credential' },
   forbidden: { status: 403, title: 'Not allowed' },

@@ -31,6 +31,8 @@ export const ID_PREFIXES = {
   ledger: 'ledger',
   skill: 'skill',
   resource: 'resource',
+  audit_log: 'audit',
+  invitation: 'invite',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -2,6 +2,7 @@ export * from './ids.ts';
 export * from './event-id.ts';
 export * from './errors.ts';
 export * from './permissions.ts';
+export * from './change-reason.ts';
 export * from './messages.ts';
 export * from './events.ts';
 export * from './files/paths.ts';

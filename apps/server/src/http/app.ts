@@ -47,6 +47,7 @@ import { createWorkspaceService } from '../services/workspaces.ts';
 import type { CommitFeed } from '../stream/port.ts';
 import type { TurnService } from '../turns/port.ts';
 import type { Authenticate } from './authenticate.ts';
+import { auditRequests } from './audit.ts';
 import { acceptBodies } from './body.ts';
 import { govern, letIn } from './govern.ts';
 import { cacheEntities } from './caching.ts';
@@ -171,6 +172,7 @@ export async function createApp(deps: AppDeps): Promise<Api> {
   limitRequests(app, deps.limiter, settings.rates);
   cacheEntities(app);
   acceptBodies(app);
+  auditRequests(app, { db: deps.db, ids: deps.ids, proxyHops: settings.rates.proxyHops });
   answerUnknownRoutes(app, settings.apiPrefix);
   await documentRoutes(app, { apiPrefix: settings.apiPrefix, version: settings.health.version });
   healthRoute(app, settings.health);

@@ -1,6 +1,6 @@
 import { PlatformError } from '@everruns/contract';
 import type { Uuid } from '@everruns/contract';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clientAddress } from '../limits/client-address.ts';
 import { takeOrPass } from '../limits/take-or-pass.ts';
 import type { Decision, Limiter } from '../limits/limiter.ts';
@@ -25,12 +25,9 @@ const FREE: ReadonlySet<string> = new Set(['/health', '/metrics', '/api-doc/open
 /** Every other request of an address counts, whether or not there is such a thing; when nobody can count, it passes. */
 export function limitRequests(app: Api, limiter: Limiter, { apiPerMinute, proxyHops }: RateSettings): void {
   if (apiPerMinute === 0) return;
-  app.addHook('onRequest', async ({ headers, socket, url }, reply) => {
-    if (FREE.has(pathOf(url))) return;
-    const forwardedFor = [headers['x-forwarded-for'] ?? []].flat().join(',');
-    const realIp = [headers['x-real-ip'] ?? []].flat()[0];
-    const peer = { address: socket.remoteAddress ?? '', realIp, ...(forwardedFor !== '' && { forwardedFor }) };
-    const decision = await takeOrPass(limiter, `api:global:${clientAddress(peer, proxyHops)}`, {
+  app.addHook('onRequest', async (request, reply) => {
+    if (FREE.has(pathOf(request.url))) return;
+    const decision = await takeOrPass(limiter, `api:global:${addressOf(request, proxyHops)}`, {
       limit: apiPerMinute,
       windowMs: MINUTE_MS,
     });
@@ -38,6 +35,13 @@ export function limitRequests(app: Api, limiter: Limiter, { apiPerMinute, proxyH
     tell(reply, decision);
     refuse(decision, 'This address has sent too many requests.');
   });
+}
+
+/** Whose request it is, as far as the proxies before us can be believed. */
+export function addressOf({ headers, socket }: Pick<FastifyRequest, 'headers' | 'socket'>, proxyHops: number): string {
+  const forwardedFor = [headers['x-forwarded-for'] ?? []].flat().join(',');
+  const realIp = [headers['x-real-ip'] ?? []].flat()[0];
+  return clientAddress({ address: socket.remoteAddress ?? '', realIp, ...(forwardedFor !== '' && { forwardedFor }) }, proxyHops);
 }
 
 /** Throws `rate_limited` when an organization makes sessions too fast. */

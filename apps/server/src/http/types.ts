@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { CallerScope } from '../services/scope.ts';
+import type { RecordAudit } from './audit.ts';
 import type { Caller, Policy } from './caller.ts';
 
 /** Our Fastify: request and reply types come from the zod schemas of the route. */
@@ -18,6 +19,13 @@ declare module 'fastify' {
     caller: Caller;
     /** The caller in the chosen organization: there for every route whose policy is a permission. */
     scope: CallerScope;
+    /** Why the caller changes something, as they said. */
+    changeReason: string | null;
+    /** `id` of the answer, for the audit log. */
+    answeredId: string | null;
+    isAudited: boolean;
+    /** Writes an entry of the audit log beside, or instead of, the one that each change gets. */
+    recordAudit: RecordAudit;
   }
 
   interface FastifyContextConfig {
@@ -31,5 +39,7 @@ declare module 'fastify' {
     open?: boolean;
     /** What it asks of its caller; every route that is not open has one. */
     policy?: Policy;
+    /** `event_log`: the session's own events tell of it; `nothing`: it changes nothing. Every other change is in the audit log. */
+    audit?: 'event_log' | 'nothing';
   }
 }

@@ -76,6 +76,17 @@ const WORKERS: Statement = {
    select count(*)::int as n from w`,
 };
 
+/** Ids begin with their time, so the oldest are found by the key itself. */
+const AUDIT: Statement = {
+  name: 'prune_audit_logs',
+  text: `with gone as (
+     delete from audit_logs where id = any(array(
+       select id from audit_logs
+       where id < rpad(lpad(to_hex((extract(epoch from (select engine_now()) - $1::int * interval '1 day') * 1000)::bigint), 12, '0'), 32, '0')::uuid
+       order by id limit $2 for update skip locked)) returning id)
+   select count(*)::int as n from gone`,
+};
+
 export interface Retention {
   /** Days that ended workflows stay. */
   workflowDays: number;
@@ -84,9 +95,11 @@ export interface Retention {
   taskDays: number;
   /** Days that entries of budgets' ledgers stay once no window counts them any more, and budgets after their deletion. */
   ledgerDays: number;
+  /** Days that the audit log goes back. */
+  auditDays: number;
 }
 
-export const DEFAULT_RETENTION: Retention = { workflowDays: 7, deadLetterDays: 30, taskDays: 30, ledgerDays: 90 };
+export const DEFAULT_RETENTION: Retention = { workflowDays: 7, deadLetterDays: 30, taskDays: 30, ledgerDays: 90, auditDays: 90 };
 const BATCH = 500;
 
 /** One round; the number of rows that went. */
@@ -113,6 +126,7 @@ async function pruneRound(db: Queryable, retention: Retention): Promise<{ gone: 
     [DELIVERIES, [retention.workflowDays, BATCH]],
     [LEDGER, [retention.ledgerDays, BATCH]],
     [BUDGETS, [retention.ledgerDays, BATCH]],
+    [AUDIT, [retention.auditDays, BATCH]],
     [PURGE_EVENTS, [BATCH]],
     [WORKERS, [BATCH]],
   ] as const) {

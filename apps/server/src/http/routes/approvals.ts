@@ -32,7 +32,10 @@ export function approvalRoutes(app: Api, { approvals, urlOf }: ApprovalRoutesDep
   );
   app.post(
     calls,
-    { schema: { tags, operationId: 'decideToolCalls', params, body: DecideToolCalls, response: { 200: DecidedToolCalls } } },
+    {
+      schema: { tags, operationId: 'decideToolCalls', params, body: DecideToolCalls, response: { 200: DecidedToolCalls } },
+      config: { audit: 'event_log' },
+    },
     async (request) => approvals.decide(request.scope, request.params.id, request.body),
   );
   app.delete(
@@ -58,7 +61,10 @@ export function approvalRoutes(app: Api, { approvals, urlOf }: ApprovalRoutesDep
   );
   app.post(
     questions,
-    { schema: { tags, operationId: 'answerQuestions', params, body: AnswerQuestions, response: { 200: AnswersAccepted } } },
+    {
+      schema: { tags, operationId: 'answerQuestions', params, body: AnswerQuestions, response: { 200: AnswersAccepted } },
+      config: { audit: 'event_log' },
+    },
     async (request) => approvals.answer(request.scope, request.params.id, request.body),
   );
   app.get(

@@ -33,7 +33,7 @@ export function messageRoutes(app: Api, { messages }: MessageRoutesDeps): void {
         body: CreateMessage,
         response: { 200: z.union([Message, WaitedMessage]), 201: Message, 202: WaitedMessage },
       },
-      config: { aliases: messageAliases },
+      config: { aliases: messageAliases, audit: 'event_log' },
     },
     async (request, reply) => {
       const { id } = request.params;

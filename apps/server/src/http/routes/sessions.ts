@@ -124,12 +124,18 @@ function sessionFilter(query: z.infer<typeof SessionFilterQuery>): Omit<SessionF
 function sessionActions(app: Api, { sessions, messages }: SessionRoutesDeps): void {
   app.post(
     '/v1/sessions/:id/cancel',
-    { schema: { tags, operationId: 'cancelSession', params, body: CancelSession, response: { 200: CancelResult } } },
+    {
+      schema: { tags, operationId: 'cancelSession', params, body: CancelSession, response: { 200: CancelResult } },
+      config: { audit: 'event_log' },
+    },
     async (request) => messages.cancel(request.scope, request.params.id, request.body.reason ?? undefined),
   );
   app.post(
     '/v1/sessions/:id/tool-results',
-    { schema: { tags, operationId: 'submitToolResults', params, body: SubmitToolResults, response: { 200: ToolResultsAccepted } } },
+    {
+      schema: { tags, operationId: 'submitToolResults', params, body: SubmitToolResults, response: { 200: ToolResultsAccepted } },
+      config: { audit: 'event_log' },
+    },
     async (request) => messages.submitToolResults(request.scope, request.params.id, request.body),
   );
   for (const [method, operationId, archived] of [
