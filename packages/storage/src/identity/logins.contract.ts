@@ -1,0 +1,151 @@
+import { ANONYMOUS_USER_ID, createIdSource, DEFAULT_ORG_ID } from '@everruns/contract';
+import type { Uuid } from '@everruns/contract';
+import { testDatabase } from '@everruns/testing/postgres';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openTransaction, untilBlocked } from '../core/testing/locks.ts';
+import { sql } from '../core/testing/sql.ts';
+import { openWorld } from '../core/testing/world.ts';
+import type { World } from '../core/testing/world.ts';
+import { askForReset, confirmAddress, createAccount, ensureOperator, joinOrganization, resetPassword } from './accounts.ts';
+import { findLoginUser } from './known-users.ts';
+import { endLogin, endReplayedLogin, findPasswordOwner, openLogin, rotateLogin } from './logins.ts';
+import { pruneIdentity } from './prune.ts';
+
+const ids = createIdSource();
+const WELCOME = { operatorEmail: null, joinsDefaultOrg: false };
+const DAY_MS = 86_400_000;
+let world: World;
+beforeAll(async () => {
+  world = await openWorld(await testDatabase());
+});
+afterAll(() => world.close());
+
+let count = 0;
+async function account(): Promise<{ userId: Uuid; email: string }> {
+  const [userId, email] = [ids.next(), `person${++count}@example.com`];
+  await createAccount(world.db, { userId, email, name: 'Person', passwordHash: 'hash' });
+  return { userId, email };
+}
+const random = (): Buffer => Buffer.from(ids.random().replaceAll('-', ''), 'hex');
+async function login(userId: Uuid, passwordHash: string | null = 'hash') {
+  const [sessionId, refreshHash] = [ids.next(), random()];
+  const user = await openLogin(world.db, { sessionId, userId, passwordHash, refreshHash, lifetimeSecs: 86_400, userAgent: null, ip: null });
+  return { sessionId, refreshHash, user };
+}
+const rotate = (hash: Buffer, nextHash = random()) => rotateLogin(world.db, { hash, nextHash, lifetimeSecs: 86_400 });
+
+describe('a login', () => {
+  test('gives its user with the memberships of the moment, and nothing once it has ended', async () => {
+    const { userId, email } = await account();
+    const { sessionId } = await login(userId);
+    const found = { userId, email, name: 'Person', kind: 'person', isPlatformUser: false };
+    expect(await findLoginUser(world.db, { sessionId, userId })).toEqual({ ...found, memberships: [] });
+    await joinOrganization(world.db, { orgId: DEFAULT_ORG_ID, userId, role: 'member' });
+    expect(await findLoginUser(world.db, { sessionId, userId })).toEqual({
+      ...found,
+      memberships: [{ orgId: DEFAULT_ORG_ID, role: 'member' }],
+    });
+    expect(await findLoginUser(world.db, { sessionId, userId: ids.next() })).toBeNull();
+    expect(await endLogin(world.db, sessionId)).toBe(true);
+    expect(await findLoginUser(world.db, { sessionId, userId })).toBeNull();
+  });
+
+  test('is nobody the anonymous user could have', async () => {
+    expect(await findPasswordOwner(world.db, 'anonymous@local')).toBeNull();
+    const { sessionId, user } = await login(ANONYMOUS_USER_ID, null);
+    expect(user).toBeNull();
+    expect(await findLoginUser(world.db, { sessionId, userId: ANONYMOUS_USER_ID })).toBeNull();
+  });
+
+  test('runs out, and is removed some time after', async () => {
+    const { userId } = await account();
+    const { sessionId, refreshHash } = await login(userId);
+    await world.shifted(DAY_MS + 1_000, async (later) => {
+      expect(await findLoginUser(later, { sessionId, userId })).toBeNull();
+      expect(await rotateLogin(later, { hash: refreshHash, nextHash: random(), lifetimeSecs: 60 })).toBeNull();
+      await pruneIdentity(later, 1_000);
+    });
+    expect(await sql(world.db, 'select 1 from refresh_tokens where token_hash = $1', [refreshHash])).toEqual([]);
+  });
+
+  test('does not begin with a password that is being changed', async () => {
+    const { userId, email } = await account();
+    const earlier = await login(userId);
+    const hash = random();
+    await askForReset(world.db, { id: ids.next(), mailId: ids.next(), email, hash, lifetimeSecs: 60 });
+    const changing = await openTransaction(world.db, (tx) => sql(tx, `update users set password_hash = 'new' where id = $1`, [userId]));
+    const late = login(userId);
+    await untilBlocked(world.db);
+    await changing.commit();
+    expect((await late).user).toBeNull();
+    expect(await resetPassword(world.db, { hash, passwordHash: 'other', welcome: WELCOME })).toEqual({ userId, email });
+    expect(await findLoginUser(world.db, { sessionId: earlier.sessionId, userId })).toBeNull();
+    expect(await findPasswordOwner(world.db, email)).toMatchObject({ password_hash: 'other', is_verified: true });
+  });
+});
+
+describe('a refresh token', () => {
+  test('is spent once, whoever comes first', async () => {
+    const { userId } = await account();
+    for (let n = 0; n < 20; n++) {
+      const { refreshHash, sessionId } = await login(userId);
+      const won = (await Promise.all([rotate(refreshHash), rotate(refreshHash), rotate(refreshHash)])).filter((one) => one !== null);
+      expect(won).toMatchObject([{ sessionId, user: { userId } }]);
+    }
+  });
+
+  test('ends its login when it is shown long after it was spent, and at once it does not', async () => {
+    const { userId } = await account();
+    const { refreshHash, sessionId } = await login(userId);
+    const next = random();
+    await rotate(refreshHash, next);
+    expect(await endReplayedLogin(world.db, refreshHash, 30)).toBe(false);
+    expect(await findLoginUser(world.db, { sessionId, userId })).not.toBeNull();
+    expect(await world.shifted(31_000, (later) => endReplayedLogin(later, next, 30))).toBe(false);
+    expect(await world.shifted(31_000, (later) => endReplayedLogin(later, refreshHash, 30))).toBe(true);
+    expect(await rotate(next)).toBeNull();
+  });
+
+  test('waits for a login that is being ended, and is then worth nothing', async () => {
+    const { userId } = await account();
+    const { refreshHash, sessionId } = await login(userId);
+    const ending = await openTransaction(world.db, (tx) => endLogin(tx, sessionId));
+    const rotated = rotate(refreshHash);
+    await untilBlocked(world.db);
+    await ending.commit();
+    expect(await rotated).toBeNull();
+  });
+});
+
+describe('the operator', () => {
+  test('owns the default organization, and keeps a password that was set since', async () => {
+    const email = 'operator@example.com';
+    const first = await ensureOperator(world.db, { userId: ids.next(), email, name: 'Operator', passwordHash: 'one' });
+    const again = await ensureOperator(world.db, { userId: ids.next(), email, name: 'Operator', passwordHash: 'two' });
+    expect(again).toBe(first);
+    expect(await findPasswordOwner(world.db, email)).toEqual({ id: first, password_hash: 'one', is_verified: true });
+    expect((await login(first ?? '', 'one')).user).toMatchObject({
+      isPlatformUser: true,
+      memberships: [{ orgId: DEFAULT_ORG_ID, role: 'owner' }],
+    });
+  });
+
+  test('takes over an account whose address nobody has proven', async () => {
+    const { userId, email } = await account();
+    expect(await ensureOperator(world.db, { userId: ids.next(), email, name: 'Operator', passwordHash: 'mine' })).toBe(userId);
+    expect(await findPasswordOwner(world.db, email)).toMatchObject({ password_hash: 'mine', is_verified: true });
+  });
+
+  test('cannot be the anonymous user', async () => {
+    expect(await ensureOperator(world.db, { userId: ids.next(), email: 'anonymous@local', name: 'X', passwordHash: 'x' })).toBeNull();
+  });
+});
+
+test('a proof of an address cannot be used twice, nor for something else', async () => {
+  const { email } = await account();
+  const hash = random();
+  await askForReset(world.db, { id: ids.next(), mailId: ids.next(), email, hash, lifetimeSecs: 60 });
+  expect(await confirmAddress(world.db, { hash, newUserId: ids.next(), welcome: WELCOME })).toBeNull();
+  const use = () => resetPassword(world.db, { hash, passwordHash: 'new', welcome: WELCOME });
+  expect((await Promise.all([use(), use()])).filter((result) => result !== null)).toHaveLength(1);
+});
