@@ -3,6 +3,8 @@ import type { Keyring } from '@everruns/storage';
 import { LOOPBACK_RULES, parseEgressAllow } from '@everruns/outbound';
 import { z } from 'zod';
 import type { ZodType } from 'zod';
+import { readGrpcTls } from './grpc-tls.ts';
+import type { GrpcTls } from './grpc-tls.ts';
 import type { FallbackKeys, Grade } from './services/model-resolution.ts';
 import { SCHEDULE_LIMITS } from './services/schedules.ts';
 import type { ScheduleLimits } from './services/schedules.ts';
@@ -120,6 +122,17 @@ export const ENVIRONMENT = {
   HTTP_ADDR: variable(address, '`0.0.0.0:9301`, in grade dev `127.0.0.1:9301`', 'Where REST and streams are served.'),
   WORKER_GRPC_ADDR: variable(address, '`0.0.0.0:9001`, in grade dev `127.0.0.1:9001`', 'Where workers attach.'),
   WORKER_GRPC_AUTH_TOKEN: variable(text, 'required outside grade dev', 'Bearer token of the workers; the same on both sides.'),
+  WORKER_GRPC_TLS_CERT: variable(
+    text,
+    'unset',
+    'PEM file with the certificate of the worker port. Together with `WORKER_GRPC_TLS_KEY` it turns TLS on.',
+  ),
+  WORKER_GRPC_TLS_KEY: variable(text, 'unset', 'PEM file with the private key of that certificate, without passphrase.'),
+  WORKER_GRPC_TLS_CA_CERT: variable(
+    text,
+    'unset',
+    'PEM file with authorities: a worker must then show a certificate that one of them has signed (mutual TLS).',
+  ),
   PORT_PREFIX: variable(positive, 'unset', 'Moves the default ports: with `271`, HTTP is on 27101 and workers attach on 27102.'),
   API_PREFIX: variable(
     prefix,
@@ -231,6 +244,8 @@ export interface ServerConfig {
   readonly grpc: Address;
   /** Null only in grade dev: then workers need none. */
   readonly grpcToken: string | null;
+  /** Null: workers attach in plain text. */
+  readonly grpcTls: GrpcTls | null;
   readonly database: { url: string; directUrl: string; poolSize: number };
   readonly expectedInstances: number;
   readonly soleInstance: boolean;
@@ -329,6 +344,7 @@ function assemble(values: Values, problems: string[]): ServerConfig {
     authMode: 'none',
     ...addresses,
     grpcToken: values.WORKER_GRPC_AUTH_TOKEN ?? null,
+    grpcTls: grpcTlsOf(values, { host: addresses.grpc.host, problems, warnings }),
     database: {
       url,
       directUrl: values.DATABASE_UNPOOLED_URL ?? url,
@@ -398,6 +414,14 @@ function checkAuth({ values, grade, http, problems, warnings }: AuthCheck): void
   else if (!LOOPBACK.test(http.host))
     warnings.push(`AUTH_MODE is none and ${http.host} is not a loopback address: whoever reaches it may do everything.`);
   if (grade !== 'dev' && values.WORKER_GRPC_AUTH_TOKEN === undefined) problems.push('WORKER_GRPC_AUTH_TOKEN: required outside grade dev');
+}
+
+function grpcTlsOf(values: Values, { host, problems, warnings }: { host: string; problems: string[]; warnings: string[] }): GrpcTls | null {
+  const { WORKER_GRPC_TLS_CERT: cert, WORKER_GRPC_TLS_KEY: key, WORKER_GRPC_TLS_CA_CERT: ca } = values;
+  if (cert === undefined && values.DEV_MODE !== true && !LOOPBACK.test(host)) {
+    warnings.push(`Workers attach to ${host} without TLS: keep that port private, or set WORKER_GRPC_TLS_CERT and WORKER_GRPC_TLS_KEY.`);
+  }
+  return readGrpcTls({ cert, key, ca }, problems);
 }
 
 /** `(pool + dedicated connections) x instances <= 80 %` of what the server allows. */

@@ -5,6 +5,8 @@ import type { CallContext, Server, ServerMiddlewareCall } from 'nice-grpc';
 import type { WorkerGateway } from '@everruns/contract';
 import { WorkerServiceDefinition } from '@everruns/contract/generated/worker';
 import type { WorkerServiceImplementation } from '@everruns/contract/generated/worker';
+import { watchHandshakes } from './grpc-tls.ts';
+import type { GrpcTls, RefusedHandshake } from './grpc-tls.ts';
 import { WorkerRefused } from './turns/adoption.ts';
 
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -15,11 +17,22 @@ export interface GrpcOptions {
   /** Every call must carry it as bearer token; null only in grade dev. */
   token: string | null;
   gateway: WorkerGateway;
-  tls?: { cert: Buffer; key: Buffer; clientCa?: Buffer };
+  /** Null: plain text. */
+  tls: GrpcTls | null;
+  /** With TLS: told of connections that never became any, so that somebody finds out why a worker is missing. */
+  refused?: (handshake: RefusedHandshake) => void;
 }
 
-/** Serves workers. The returned server's `shutdown()` lets streams end, `forceShutdown()` cuts them. */
-export async function startGrpc(options: GrpcOptions): Promise<{ server: Server; port: number }> {
+export interface RunningGrpc {
+  /** Its `shutdown()` lets streams end. */
+  server: Server;
+  port: number;
+  /** Cuts what is left. */
+  stop(): void;
+}
+
+/** Serves workers. */
+export async function startGrpc(options: GrpcOptions): Promise<RunningGrpc> {
   const server = createServer({
     'grpc.keepalive_time_ms': 2_000,
     'grpc.keepalive_timeout_ms': 2_000,
@@ -34,11 +47,20 @@ export async function startGrpc(options: GrpcOptions): Promise<{ server: Server;
   };
   server.add(WorkerServiceDefinition, service);
   const port = await server.listen(options.address, credentialsOf(options.tls));
-  return { server, port };
+  const { tls, refused } = options;
+  const stopWatching = tls !== null && refused !== undefined ? watchHandshakes({ port, refused, nowMs: () => performance.now() }) : null;
+  return {
+    server,
+    port,
+    stop() {
+      stopWatching?.();
+      server.forceShutdown();
+    },
+  };
 }
 
-function credentialsOf(tls: GrpcOptions['tls']): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
+function credentialsOf(tls: GrpcTls | null): ServerCredentials {
+  if (tls === null) return ServerCredentials.createInsecure();
   return ServerCredentials.createSsl(tls.clientCa ?? null, [{ cert_chain: tls.cert, private_key: tls.key }], tls.clientCa !== undefined);
 }
 

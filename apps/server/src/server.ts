@@ -9,7 +9,9 @@ import type { Outbound } from '@everruns/outbound';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import type { Address, ServerConfig } from './config.ts';
+import type { RefusedHandshake } from './grpc-tls.ts';
 import { startGrpc } from './grpc.ts';
+import type { RunningGrpc } from './grpc.ts';
 import { openLimiter } from './limits/open-limiter.ts';
 import { createApp } from './http/app.ts';
 import type { AppSettings } from './http/app.ts';
@@ -154,7 +156,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   started.push(() => modelSync.stop());
   const memorySync = startMemorySync(memorySyncOf(db, parseEgressAllow(config.egressAllow)), log);
   started.push(() => memorySync.stop());
-  const grpc = config.devMode ? null : await listening(() => startWorkerPort(config, engine), config.grpc, 'gRPC for workers');
+  const grpc = config.devMode ? null : await listening(() => startWorkerPort(config, engine, log), config.grpc, 'gRPC for workers');
   log.info({ url: servedUrl, grpc: config.devMode ? null : formatAddress(config.grpc), grade: config.grade }, 'control plane is up');
   return {
     url: servedUrl,
@@ -175,7 +177,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
         () => engine.stop(),
         () => webhooks.stop(),
         () => outbound.close(),
-        () => Promise.resolve(grpc?.server.forceShutdown()),
+        () => Promise.resolve(grpc?.stop()),
         () => db.close(),
         () => directDb.close(),
       ]),
@@ -268,8 +270,9 @@ function monitoringPlugin(db: Database, engine: Engine) {
     );
 }
 
-function startWorkerPort(config: ServerConfig, engine: Engine): ReturnType<typeof startGrpc> {
-  return startGrpc({ address: formatAddress(config.grpc), token: config.grpcToken, gateway: engine.gateway });
+function startWorkerPort({ grpc, grpcToken: token, grpcTls: tls }: ServerConfig, engine: Engine, log: Logger): Promise<RunningGrpc> {
+  const refused = ({ address, reason }: RefusedHandshake): void => log.warn({ address }, `a worker cannot attach: ${reason}`);
+  return startGrpc({ address: formatAddress(grpc), token, gateway: engine.gateway, tls, refused });
 }
 
 async function listening<T>(listen: () => Promise<T>, address: Address, what: string): Promise<T> {

@@ -85,25 +85,4 @@ describe('parseWorkerConfig', () => {
       /^Wrong settings: .*WORKER_GRPC_ADDRESS: must be host:port.*MAX_CONCURRENT_TASKS: must be at least 1.*WORKER_DRAIN_TIMEOUT_SECS: must be a whole number.*DOCKER_HOST: must be unix:.*LOG_LEVEL/,
     );
   });
-
-  it('reads certificates, and refuses halves', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'worker-config-'));
-    const file = (name: string) => {
-      writeFileSync(join(folder, name), name);
-      return join(folder, name);
-    };
-    const [ca, cert, key] = [file('ca'), file('cert'), file('key')];
-    expect(
-      parseWorkerConfig({
-        WORKER_GRPC_TLS_CA_CERT: ca,
-        WORKER_GRPC_TLS_CERT: cert,
-        WORKER_GRPC_TLS_KEY: key,
-        WORKER_GRPC_TLS_DOMAIN: 'cp.internal',
-      }).grpc.tls,
-    ).toEqual({ ca: Buffer.from('ca'), client: { cert: Buffer.from('cert'), key: Buffer.from('key') }, domain: 'cp.internal' });
-    expect(() => parseWorkerConfig({ WORKER_GRPC_TLS_CA_CERT: ca, WORKER_GRPC_TLS_CERT: cert })).toThrow('belong together');
-    expect(() => parseWorkerConfig({ WORKER_GRPC_TLS_CERT: cert, WORKER_GRPC_TLS_KEY: key })).toThrow('needs WORKER_GRPC_TLS_CA_CERT');
-    expect(() => parseWorkerConfig({ WORKER_GRPC_TLS_CA_CERT: join(folder, 'none') })).toThrow(/WORKER_GRPC_TLS_CA_CERT: ENOENT/);
-    expect(() => parseWorkerConfig({ WORKER_GRPC_TLS_CA_CERT: join(folder, 'none') })).toThrow(ConfigError);
-  });
 });

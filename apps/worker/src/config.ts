@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseDockerHost } from '@everruns/capabilities/docker-container/address';
+import { readLinkCertificates } from '@everruns/contract/link-certificates';
 import { LOOPBACK_RULES, parseEgressAllow } from '@everruns/outbound';
 import { z } from 'zod';
 import type { GrpcTls } from './links/grpc-link.ts';
@@ -154,23 +155,15 @@ function toolEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
 
 function readTls(data: Environment, problems: string[]): GrpcTls | undefined {
   const { WORKER_GRPC_TLS_CA_CERT: ca, WORKER_GRPC_TLS_CERT: cert, WORKER_GRPC_TLS_KEY: key, WORKER_GRPC_TLS_DOMAIN: domain } = data;
-  if ((cert === undefined) !== (key === undefined)) problems.push('WORKER_GRPC_TLS_CERT and WORKER_GRPC_TLS_KEY belong together');
+  const read = readLinkCertificates({ ca, cert, key }, problems, { read: (path) => readFileSync(path), nowMs: Date.now() });
   if (ca === undefined) {
-    if (cert !== undefined || key !== undefined) problems.push('WORKER_GRPC_TLS_CERT needs WORKER_GRPC_TLS_CA_CERT');
+    if (cert !== undefined || key !== undefined) problems.push('WORKER_GRPC_TLS_CERT needs WORKER_GRPC_TLS_CA_CERT, which turns TLS on');
+    else if (domain !== undefined) problems.push('WORKER_GRPC_TLS_DOMAIN needs WORKER_GRPC_TLS_CA_CERT, which turns TLS on');
     return undefined;
   }
-  const read = (name: string, path: string): Buffer => {
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      problems.push(`${name}: ${(error as Error).message}`);
-      return Buffer.alloc(0);
-    }
-  };
   return {
-    ca: read('WORKER_GRPC_TLS_CA_CERT', ca),
-    ...(cert !== undefined &&
-      key !== undefined && { client: { cert: read('WORKER_GRPC_TLS_CERT', cert), key: read('WORKER_GRPC_TLS_KEY', key) } }),
+    ca: read.ca ?? Buffer.alloc(0), // then a problem says so
+    ...(read.cert !== undefined && read.key !== undefined && { client: { cert: read.cert, key: read.key } }),
     ...(domain !== undefined && { domain }),
   };
 }

@@ -2,6 +2,7 @@ import { ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js';
 import { createClient, createChannel, ClientError, Metadata, Status, type Channel } from 'nice-grpc';
 import type { OpenLink, WorkerLink } from '@everruns/contract';
 import { WorkerServiceDefinition, type CallReply, type WorkerMessage, type WorkerServiceClient } from '@everruns/contract/generated/worker';
+import { explainFault } from './connection-fault.ts';
 import { firstReady } from './first-ready.ts';
 import { LinkRefused } from './link-refused.ts';
 import { MessageQueue } from './message-queue.ts';
@@ -44,7 +45,9 @@ export function createGrpcLink(options: GrpcLinkOptions): OpenLink {
       return attach(chosen, options.token, signal);
     } catch (error) {
       signal.throwIfAborted();
-      throw new Error(`${order.join(', ')}: ${await reasonOf(channels[0] as Channel, error)}`, { cause: error });
+      throw new Error(`${order.join(', ')}: ${explainFault(await reasonOf(channels[0] as Channel, error), options.tls !== undefined)}`, {
+        cause: error,
+      });
     } finally {
       for (const channel of channels) if (channel !== chosen) channel.close();
     }
