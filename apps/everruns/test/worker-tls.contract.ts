@@ -89,50 +89,48 @@ describe('TLS of the worker port', () => {
   });
 
   const mutual = () => listen({ ...certOf(server.byAddress), clientCa: authority.ca });
-  it.each<[string, () => Promise<Port>, () => GrpcTls | undefined, RegExp, RegExp?]>([
-    ['no certificate', mutual, () => ({ ca: authority.ca }), /asks for a certificate of this worker/, /^it shows no certificate/],
+  it.each<[string, () => Promise<Port>, () => GrpcTls | undefined, readonly [ofWorker: RegExp, ofControlPlane?: RegExp]]>([
+    ['no certificate', mutual, () => ({ ca: authority.ca }), [/asks for a certificate of this worker/, /^it shows no certificate/]],
     [
       'a certificate of another authority',
       mutual,
       () => ({ ca: authority.ca, client: certOf(worker.ofOther) }),
-      /may not accept the certificate of this worker/,
-      /^its certificate is not accepted \(UNABLE_TO_VERIFY_LEAF_SIGNATURE\)$/,
+      [/may not accept the certificate of this worker/, /^its certificate is not accepted \(UNABLE_TO_VERIFY_LEAF_SIGNATURE\)$/],
     ],
     [
       'a certificate that is over',
       mutual,
       () => ({ ca: authority.ca, client: certOf(worker.expired) }),
-      /may not accept the certificate of this worker/,
-      /^its certificate is not accepted \(CERT_HAS_EXPIRED\)$/,
+      [/may not accept the certificate of this worker/, /^its certificate is not accepted \(CERT_HAS_EXPIRED\)$/],
     ],
-    ['plain text, where certificates are asked for', mutual, () => undefined, /may want TLS/, /^it does not speak TLS/],
-    ['plain text', () => listen(certOf(server.byAddress)), () => undefined, /may want TLS/, /^it does not speak TLS/],
-    ['TLS for a port in plain text', () => listen(null), () => ({ ca: authority.ca }), /does not speak TLS/],
+    ['plain text, where certificates are asked for', mutual, () => undefined, [/may want TLS/, /^it does not speak TLS/]],
+    ['plain text', () => listen(certOf(server.byAddress)), () => undefined, [/may want TLS/, /^it does not speak TLS/]],
+    ['TLS for a port in plain text', () => listen(null), () => ({ ca: authority.ca }), [/does not speak TLS/]],
     [
       'an address that the certificate does not name',
       () => listen(certOf(server.byName)),
       () => ({ ca: authority.ca }),
-      /is for another name.*127\.0\.0\.1/,
+      [/is for another name.*127\.0\.0\.1/],
     ],
     [
       'another name than the certificate has',
       () => listen(certOf(server.byName)),
       () => ({ ca: authority.ca, domain: 'elsewhere.internal' }),
-      /is for another name.*elsewhere\.internal/,
+      [/is for another name.*elsewhere\.internal/],
     ],
     [
       'a control plane whose certificate is over',
       () => listen(certOf(server.expired)),
       () => ({ ca: authority.ca }),
-      /its certificate has expired/,
+      [/its certificate has expired/],
     ],
     [
       'a control plane of another authority',
       () => listen(certOf(server.ofOther)),
       () => ({ ca: authority.ca }),
-      /not signed by an authority of WORKER_GRPC_TLS_CA_CERT/,
+      [/not signed by an authority of WORKER_GRPC_TLS_CA_CERT/],
     ],
-  ])('a worker with %s stays out, and both sides say why in one line', async (_, open, tls, ours, theirs) => {
+  ])('a worker with %s stays out, and both sides say why in one line', async (_, open, tls, [ours, theirs]) => {
     const port = await open();
     const line = await attach(port, tls());
     expect(line).toMatch(new RegExp(`^127\\.0\\.0\\.1:${port.port}: .*${ours.source}[^\\n]*$`));

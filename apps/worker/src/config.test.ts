@@ -1,8 +1,5 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, parseWorkerConfig } from './config.ts';
+import { parseWorkerConfig } from './config.ts';
 
 describe('parseWorkerConfig', () => {
   it('has the documented defaults', () => {
