@@ -83,3 +83,20 @@ const RANK: Readonly<Record<Role, number>> = { member: 0, admin: 1, owner: 2 };
 export function mayGrant(own: Role, given: Role): boolean {
   return RANK[given] <= RANK[own];
 }
+
+/** Does a token with the scopes `own` have everything that one with the scope `wanted` would have? */
+function isCovered(own: ReadonlySet<string>, wanted: string): boolean {
+  if (own.has('*') || own.has(wanted)) return true;
+  if (wanted === 'read') return PERMISSIONS.every((permission) => !permission.endsWith(':view') || own.has(permission));
+  return own.has('read') && wanted.endsWith(':view');
+}
+
+/** Nobody can give more than their own scopes. */
+export function mayGrantScopes(own: readonly string[], given: readonly string[]): boolean {
+  const owned = new Set(own);
+  return given.every((scope) => isCovered(owned, scope));
+}
+
+export function areTokenScopes(scopes: readonly string[]): boolean {
+  return scopes.every((scope) => TOKEN_SCOPES.includes(scope));
+}

@@ -4,3 +4,5 @@ export * from './logins.ts';
 export * from './accounts.ts';
 export * from './outbox.ts';
 export * from './prune.ts';
+export * from './tokens.ts';
+export * from './service-accounts.ts';
