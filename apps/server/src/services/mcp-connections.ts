@@ -2,22 +2,16 @@ import { createHash } from 'node:crypto';
 import { foldLayers } from '@everruns/agent';
 import { PlatformError } from '@everruns/contract';
 import type { McpServerState, Uuid } from '@everruns/contract';
-import {
-  findMcpConnection,
-  findMcpToolLists,
-  keepMcpTools,
-  listParticipants,
-  loadTurnConfig,
-  noteMcpFailure,
-  SecretError,
-} from '@everruns/storage';
-import type { Database, McpConnectionRow, TurnConfig, Vault } from '@everruns/storage';
+import { findMcpConnection, findMcpToolLists, keepMcpTools, listParticipants, loadTurnConfig, SecretError } from '@everruns/storage';
+import type { Database, McpConnectionRow, TurnConfig, Vault, WriterLease } from '@everruns/storage';
 import { mcpIdOf } from './mcp-servers.ts';
 import { openedHeaders } from './scoped-mcp-servers.ts';
 
 export interface McpScope {
   orgId: Uuid;
   sessionId: Uuid;
+  /** What is kept is kept while it stands. */
+  lease?: WriterLease;
   /** The agent that answers in the place of the session's own; it must take part in the session. */
   agentId?: Uuid;
 }
@@ -71,7 +65,7 @@ export function createMcpConnections({ db, vault }: { db: Database; vault: Vault
     },
     async keep(at, ref, tools) {
       const { key } = await require(at, ref);
-      await (tools === null ? noteMcpFailure(db, at.orgId, key) : keepMcpTools(db, at.orgId, key, tools));
+      await keepMcpTools(db, { orgId: at.orgId, sessionId: at.sessionId, key, tools }, at.lease ?? null);
     },
   };
 }

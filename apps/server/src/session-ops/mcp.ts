@@ -16,7 +16,7 @@ export function mcpOps(connections: McpConnections): OpHandlers<keyof typeof MCP
   };
 }
 
-function at({ orgId, sessionId }: LeaseScope, agent: string | undefined): McpScope {
+function at({ orgId, sessionId, lease }: LeaseScope, agent: string | undefined): McpScope {
   const agentId = agent === undefined ? null : fromPublicId('agent', agent);
-  return { orgId, sessionId, ...(agentId !== null && { agentId }) };
+  return { orgId, sessionId, lease, ...(agentId !== null && { agentId }) };
 }

@@ -10,7 +10,7 @@ const LEASE_SECONDS = 1_800;
 
 const USE: Statement = {
   name: 'container_use',
-  text: `with ${fence('$5', '$6')},
+  text: `with ${fence({ taskId: '$5', token: '$6', sessionId: '$1' })},
  s as materialized (select id, org_id from sessions where id = $1 and org_id = $2 and deleted_at is null),
  w as (
    insert into session_containers (id, session_id, org_id, engine, used_at, due_at)
@@ -23,7 +23,7 @@ const USE: Statement = {
 
 const END: Statement = {
   name: 'container_end',
-  text: `with ${fence('$3', '$4')},
+  text: `with ${fence({ taskId: '$3', token: '$4', sessionId: '$1' })},
  w as (
    update session_containers set ended_at = engine_now(), due_at = engine_now()
    where session_id = $1 and org_id = $2 and ended_at is null and ${fenced('$3')})

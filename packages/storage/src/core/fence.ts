@@ -11,22 +11,41 @@ export class LeaseLostError extends Error {
   override readonly name = 'LeaseLostError';
 }
 
+/** The lease `l` is of this session: of a step of its turn, or of a call that goes on in the background in its name. */
+function ofSession(sessionId: string): string {
+  return `(l.session_id = ${sessionId}::uuid or l.payload#>>'{input,owner,session_id}' = ${sessionId}::uuid::text)`;
+}
+
+/** The lease `l` is of the session whose head is `h`. */
+export const OWN_LEASE = ofSession('h.session_id');
+
+/** Finds the lease in `$1`, `$2` when it stands and is of the session `$3`. */
+export const STANDING_LEASE = `from leases l where l.task_id = $1 and l.token = $2 and ${ofSession('$3')}`;
+
+/** What a condition on a lease compares: its parameters, and that of the session that is written for. */
+export interface FenceParameters {
+  taskId: string;
+  token: string;
+  sessionId: string;
+}
+
 /**
- * A condition on the lease for statements that write what a step asks for. The row is locked until the write commits, so that a lease cannot end
- * between the look and the write. Used as `with ${fence('$3', '$4')} insert .. where ${fenced('$3')}`.
+ * A condition on the lease for statements that write what a step asks for: it stands, and it is of the session that is written for. The row is locked until
+ * the write commits, so that a lease cannot end between the look and the write. Used as `with ${fence(..)} insert .. where ${fenced('$3')}`.
  */
-export function fence(taskId: string, token: string): string {
-  return `fence as materialized (select 1 from leases where task_id = ${taskId}::uuid and token = ${token}::uuid for share)`;
+export function fence({ taskId, token, sessionId }: FenceParameters): string {
+  return `fence as materialized (
+   select 1 from leases l where l.task_id = ${taskId}::uuid and l.token = ${token}::uuid and ${ofSession(sessionId)} for share)`;
 }
 
 /**
  * The same for a write that a step asks for once: the lease knows the latest of them by the batch, with the answer that was given. To be used with
  * `onceFenced`, `remembering` and `REMEMBERED`; `batch` is null for one that may be made again.
  */
-export function onceFence(taskId: string, token: string, batch: string): string {
+export function onceFence({ taskId, token, sessionId }: FenceParameters, batch: string): string {
   return `fence as materialized (
-   select task_id, coalesce(file_batch = ${batch}::uuid, false) as repeated, batch_answer from leases
-   where task_id = ${taskId}::uuid and token = ${token}::uuid for update)`;
+   select l.task_id, coalesce(l.file_batch = ${batch}::uuid, false) as repeated, l.batch_answer from leases l
+   where l.task_id = ${taskId}::uuid and l.token = ${token}::uuid and ${ofSession(sessionId)} for update)`;
 }
 
 /** May it be written now? */
@@ -43,9 +62,6 @@ export function remembering(batch: string, answer: string, from?: string): strin
    update leases l set file_batch = ${batch}::uuid, batch_answer = ${answer} from fence${from === undefined ? '' : `, ${from}`}
    where l.task_id = fence.task_id and not fence.repeated and ${batch}::uuid is not null)`;
 }
-
-/** The lease `l` is of the session whose head is `h`: of a step of its turn, or of a call that goes on in the background in its name. */
-export const OWN_LEASE = `(l.session_id = h.session_id or l.payload#>>'{input,owner,session_id}' = h.session_id::text)`;
 
 export function fenced(taskId: string): string {
   return `(${taskId}::uuid is null or exists (select 1 from fence))`;

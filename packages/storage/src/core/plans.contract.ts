@@ -114,7 +114,7 @@ async function besideTurns(db: Database, ids: Player['ids']): Promise<void> {
   await putOffTimer(db, id, 1);
   await dropTaskTimers(db, id, 'task_cancel');
   await cancelLinkedTasks(db, sessionId, 'test');
-  await holdLease(db, lease);
+  await holdLease(db, lease, sessionId);
   await putOffCall(db, lease, { taskId: id, waitMs: 1 });
   await waitOfCall(db, id);
   await endWait(db, id);

@@ -1,6 +1,7 @@
 import type { DurableEvent, Uuid } from '@everruns/contract';
 import type { EventDraft } from '@everruns/engine';
 import type { Queryable, Statement } from '../database.ts';
+import { STANDING_LEASE } from './fence.ts';
 import { storableJson } from '../json.ts';
 import { writtenEvents } from './written.ts';
 import type { WrittenRow } from './written.ts';
@@ -105,11 +106,11 @@ export async function cancelLinkedTasks(tx: Queryable, sessionId: Uuid, reason: 
   return (await tx.run(LINKED, [sessionId, reason])).length > 0;
 }
 
-/** A standing lease of this token, kept from ending until the transaction does. */
-const HOLD: Statement = { name: 'hold_lease', text: `select 1 from leases where task_id = $1 and token = $2 for update` };
+/** A standing lease of this token and session, kept from ending until the transaction does. */
+const HOLD: Statement = { name: 'hold_lease', text: `select 1 ${STANDING_LEASE} for update of l` };
 
-export async function holdLease(tx: Queryable, lease: { taskId: Uuid; token: Uuid }): Promise<boolean> {
-  return (await tx.run(HOLD, [lease.taskId, lease.token])).length > 0;
+export async function holdLease(tx: Queryable, lease: { taskId: Uuid; token: Uuid }, sessionId: Uuid): Promise<boolean> {
+  return (await tx.run(HOLD, [lease.taskId, lease.token, sessionId])).length > 0;
 }
 
 /** As a lease is given back for later, by its own holder: the call runs again when a task has ended, or when the time is over. */

@@ -64,7 +64,7 @@ const OPEN: Statement = {
 };
 const WRITE: Statement = {
   name: 'session_database_write',
-  text: `with ${fence('$5', '$6')},
+  text: `with ${fence({ taskId: '$5', token: '$6', sessionId: '$1' })},
    s as materialized (select id, org_id from sessions where id = $1 and org_id = $2 and deleted_at is null),
    k as materialized (select result from session_database_writes where session_id = $1 and call_key = $4),
    d as materialized (select id, revision from session_databases where session_id = $1 and org_id = $2 and name = $3 for update),

@@ -46,7 +46,7 @@ const LOCKS = `t as materialized (select ${WORKSPACE_ID} as id, $4::uuid is null
    where id = (select id from t where standing) and org_id = $1 and status <> 'deleted' for update),
  s as materialized (select revision from workspaces where id = (select id from t))`;
 
-export const WRITER = `${fence('$4', '$5')},
+export const WRITER = `${fence({ taskId: '$4', token: '$5', sessionId: '$3' })},
  ${LOCKS}`;
 
 /**

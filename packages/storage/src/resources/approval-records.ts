@@ -26,7 +26,7 @@ export interface NewApprovalRecord {
 
 const INSERT: Statement = {
   name: 'insert_approval_records',
-  text: `with ${fence('$4', '$5')},
+  text: `with ${fence({ taskId: '$4', token: '$5', sessionId: '$2' })},
  w as (
    insert into approval_records (org_id, session_id, turn_id, tool_call_id, kind, tool, action, outcome, reason, decided_by)
    select $1, $2, r.turn_id, r.tool_call_id, r.kind, r.tool, left(r.action, ${MAX_RECORDED_CHARS}), r.outcome, left(r.reason, ${MAX_RECORDED_CHARS}), r.decided_by
@@ -83,7 +83,7 @@ export async function listApprovalRecords(
 
 const SET_MODE: Statement = {
   name: 'set_approval_mode',
-  text: `with ${onceFence('$4', '$5', '$6')},
+  text: `with ${onceFence({ taskId: '$4', token: '$5', sessionId: '$1' }, '$6')},
  b as materialized (select id, approvals->>'mode' as previous from sessions where id = $1 and org_id = $2 for update),
  w as (update sessions s set approvals = coalesce(s.approvals, '{}') || jsonb_build_object('mode', $3::text) from b where s.id = b.id and ${onceFenced('$4')}),
  ${remembering('$6', `jsonb_build_object('previous', b.previous)`, 'b')}

@@ -72,7 +72,7 @@ export function findWorkspaceSkills(db: Queryable, orgId: Uuid, workspaceId: Uui
 
 const ACTIVATE: Statement = {
   name: 'skill_activate',
-  text: `with ${fence('$6', '$7')},
+  text: `with ${fence({ taskId: '$6', token: '$7', sessionId: '$1' })},
     n as (
       insert into session_skills (session_id, org_id, name, content_hash, activated_by) select $1, $2, $3, sha256($4::bytea), $5 where ${fenced('$6')}
       on conflict (session_id, name) do update set content_hash = excluded.content_hash, activated_by = excluded.activated_by,

@@ -38,7 +38,7 @@ const SECRETS: Area = {
 const setStatement = ({ table, key, value, bytesOf }: Area): Statement => ({
   name: `${table}_set`,
   text: `with s as materialized (select session_id, org_id from session_heads where session_id = $1 and org_id = $2),
- ${onceFence('$5', '$6', '$7')},
+ ${onceFence({ taskId: '$5', token: '$6', sessionId: '$1' }, '$7')},
  n as materialized (
    select count(*) < $8::int and coalesce(sum(o.bytes), 0) + ${bytesOf('$4')} <= $9::int as room
    from (select ${bytesOf(`o.${value}`)} as bytes from ${table} o where o.session_id = $1 and o.${key} <> $3 limit $8::int) o),
@@ -58,7 +58,7 @@ const getStatement = ({ table, key, value }: Area): Statement => ({
 
 const deleteStatement = ({ table, key }: Area): Statement => ({
   name: `${table}_delete`,
-  text: `with ${onceFence('$4', '$5', '$6')},
+  text: `with ${onceFence({ taskId: '$4', token: '$5', sessionId: '$1' }, '$6')},
  w as (delete from ${table} where session_id = $1 and org_id = $2 and ${key} = $3 and ${onceFenced('$4')} returning 1),
  ${remembering('$6', `jsonb_build_object('deleted', exists (select 1 from w))`)}
  select ${fenced('$4')} as standing, exists (select 1 from w) as deleted, ${REMEMBERED} as before`,

@@ -136,17 +136,18 @@ async function waitFor(
   return answer;
 }
 
-/** Under the head of a task's session, while the lease stands if there is one. */
+/** Under the head of a task's session, while the lease of the holder, which is that session when absent, stands if there is one. */
 async function underTask<T>(
   ctx: EngineContext,
-  at: { place: TaskPlace; taskId: Uuid; lease: WriterLease },
+  at: { place: TaskPlace; taskId: Uuid; lease: WriterLease; holder?: Uuid },
   work: (task: SessionTaskRow, held: HeldHead) => Promise<T>,
 ): Promise<T> {
   const done = await repeat(
     ctx,
     () =>
       underHead(ctx.db, at.place, async (held) => {
-        if (at.lease !== null && !(await holdLease(held.tx, at.lease))) throw new LeaseLostError('The lease has ended.');
+        if (at.lease !== null && !(await holdLease(held.tx, at.lease, at.holder ?? at.place.sessionId)))
+          throw new LeaseLostError('The lease has ended.');
         const task = await lockSessionTask(held.tx, at.taskId);
         if (task === null || task.session_id !== at.place.sessionId) throw taskNotFound();
         return { value: await work(task, held) };
@@ -220,7 +221,7 @@ async function report(ctx: EngineContext, scope: LeaseScope, { changes, message 
   const place = { orgId: task.org_id, sessionId: task.session_id };
   const written = await underTask<{ events: DurableEvent[]; sends: boolean; wakes: boolean }>(
     ctx,
-    { place, taskId: task.id, lease: scope.lease },
+    { place, taskId: task.id, lease: scope.lease, holder: scope.sessionId },
     async (row, { tx }) => {
       if (ENDED_TASK_STATES.has(row.state)) throw new PlatformError('wrong_state', 'The task has ended already.');
       const id = callId('report', scope);

@@ -21,7 +21,7 @@ export async function underCall<T extends { answer: TaskAnswer }>(
 ): Promise<T> {
   const done = await underHead(ctx.db, scope, async (held) => {
     // Gone also when an earlier attempt put the call off and its reply was lost: the call is over for its holder either way.
-    if (!(await holdLease(held.tx, scope.lease))) throw new LeaseLostError('The lease has ended.');
+    if (!(await holdLease(held.tx, scope.lease, scope.sessionId))) throw new LeaseLostError('The lease has ended.');
     return work(held);
   });
   if (done === null) throw new PlatformError('not_found', 'There is no such session.');
