@@ -19,7 +19,7 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 test('grade dev needs a database and nothing else', () => {
   expect(loadConfig(DEV)).toMatchObject({
     grade: 'dev',
-    authMode: 'none',
+    auth: { mode: 'none', jwtSecret: null, hasPasswords: false, signup: 'closed', mail: { provider: 'console' } },
     http: { host: '127.0.0.1', port: 9301 },
     grpc: { host: '127.0.0.1', port: 9001 },
     grpcToken: null,
@@ -109,8 +109,8 @@ describe('grades', () => {
   test('unset is prod, and with DEV_MODE dev', () => {
     expect(loadConfig({ DATABASE_URL: DEV.DATABASE_URL, DEV_MODE: '1' }).grade).toBe('dev');
     expect(problemsOf({ DATABASE_URL: DEV.DATABASE_URL })).toEqual([
-      'AUTH_MODE: required outside grade dev',
       'WORKER_GRPC_AUTH_TOKEN: required outside grade dev',
+      'AUTH_MODE: required outside grade dev',
     ]);
   });
   test.each(['poc', 'preview', 'prod'])('AUTH_MODE=none is refused in grade %s', (grade) => {
@@ -123,6 +123,70 @@ describe('grades', () => {
   });
   test('DEV_MODE is one process', () => {
     expect(problemsOf({ ...DEV, DEV_MODE: 'true', EXPECTED_INSTANCES: '2' })[0]).toMatch(/^EXPECTED_INSTANCES/);
+  });
+});
+
+describe('who may call', () => {
+  const PROD = { DATABASE_URL: DEV.DATABASE_URL, WORKER_GRPC_AUTH_TOKEN: 't', AUTH_JWT_SECRET: 's'.repeat(32) };
+  const FULL = { ...PROD, AUTH_MODE: 'full' };
+  const MAILS = { SMTP_URL: 'smtps://u:p@mail.example.com', EMAIL_FROM: 'a@example.com' };
+  const ADMIN = { ...PROD, AUTH_MODE: 'admin', AUTH_ADMIN_EMAIL: ' Ann@Example.com', AUTH_ADMIN_PASSWORD: 'long enough 1' };
+
+  test('without mail nobody can sign up, unless addresses need no proof', () => {
+    expect(loadConfig(FULL)).toMatchObject({
+      auth: { mode: 'full', accessSecs: 900, refreshSecs: 2_592_000, hasPasswords: true, signup: 'closed', mail: { provider: 'disabled' } },
+      warnings: [expect.stringMatching(/^Nobody can sign up/), expect.stringMatching(/without TLS/)],
+    });
+    expect(loadConfig({ ...FULL, AUTH_SIGNUP_EMAIL_CONFIRM: 'false' }).auth.signup).toBe('open');
+    expect(loadConfig({ ...FULL, ...MAILS }).auth).toMatchObject({ signup: 'confirmed', mail: { provider: 'smtp', url: MAILS.SMTP_URL } });
+    expect(loadConfig({ ...FULL, ...MAILS, AUTH_DISABLE_SIGNUP: '1' }).auth).toMatchObject({ signup: 'closed', hasNewcomers: false });
+    expect(loadConfig({ ...FULL, ...MAILS, AUTH_DISABLE_PASSWORD: '1' }).auth).toMatchObject({ hasPasswords: false, hasNewcomers: true });
+  });
+  test('the secret is needed, has 32 bytes, and is never repeated', () => {
+    expect(problemsOf({ ...FULL, AUTH_JWT_SECRET: '' })).toEqual(['AUTH_JWT_SECRET: required unless AUTH_MODE is none']);
+    const problems = problemsOf({ ...FULL, AUTH_JWT_SECRET: 'canary' });
+    expect(problems[0]).toBe('AUTH_JWT_SECRET: expected at least 32 bytes');
+    expect(problems.join()).not.toContain('canary');
+  });
+  test('the one of mode admin is named, and has a password', () => {
+    expect(loadConfig(ADMIN).auth).toMatchObject({
+      mode: 'admin',
+      admin: { email: 'ann@example.com', password: 'long enough 1' },
+      signup: 'closed',
+    });
+    expect(problemsOf({ ...PROD, AUTH_MODE: 'admin' })).toEqual([
+      'AUTH_ADMIN_EMAIL: required when AUTH_MODE is admin',
+      'AUTH_ADMIN_PASSWORD: required when AUTH_MODE is admin',
+    ]);
+    expect(problemsOf({ ...ADMIN, AUTH_DISABLE_PASSWORD: 'true' })[0]).toMatch(/^AUTH_DISABLE_PASSWORD/);
+    expect(loadConfig({ ...ADMIN, AUTH_ADMIN_PASSWORD: 'short' }).warnings[0]).toMatch(/^AUTH_ADMIN_PASSWORD is weak/);
+  });
+  test('mode external is refused with the reason', () => {
+    expect(problemsOf({ ...FULL, AUTH_MODE: 'external' })).toEqual([
+      expect.stringMatching(/^AUTH_MODE: external is not offered.*use full$/),
+    ]);
+  });
+  test.each([
+    [{ EMAIL_PROVIDER: 'console' }, /^EMAIL_PROVIDER: console is refused/],
+    [{ EMAIL_PROVIDER: 'smtp', EMAIL_FROM: 'a@b' }, /^SMTP_URL: required/],
+    [{ SMTP_URL: 'smtp://h' }, /^EMAIL_FROM: required/],
+    [{ SMTP_URL: 'http://h', EMAIL_FROM: 'a@b' }, /^SMTP_URL: expected an smtp/],
+    [{ AUTH_ADMIN_EMAIL: 'nobody' }, /^AUTH_ADMIN_EMAIL: Expected an email address/],
+    [{ AUTH_ADMIN_PASSWORD: 'long enough 1' }, /^AUTH_ADMIN_EMAIL: required with/],
+  ])('%j stops the start', (env, problem) => expect(problemsOf({ ...FULL, ...env })).toEqual([expect.stringMatching(problem)]));
+  test('guessing is limited outside grade dev, and where it is asked for', () => {
+    expect(loadConfig(FULL).auth.rates).toEqual({
+      loginsPerMinute: 10,
+      registersPerMinute: 5,
+      refreshesPerMinute: 30,
+      accountLogins: 20,
+      accountMailsPerMinute: 1,
+      accountMailsPerDay: 8,
+    });
+    expect(loadConfig({ ...DEV, RATE_LIMIT_AUTH_LOGIN_PER_MINUTE: '3' }).auth.rates).toMatchObject({
+      loginsPerMinute: 3,
+      accountLogins: 0,
+    });
   });
 });
 

@@ -2,9 +2,11 @@ import { parseKek, SecretError } from '@everruns/storage';
 import type { Keyring } from '@everruns/storage';
 import { LOOPBACK_RULES, parseEgressAllow } from '@everruns/outbound';
 import { z } from 'zod';
-import type { ZodType } from 'zod';
 import { readGrpcTls } from './grpc-tls.ts';
 import type { GrpcTls } from './grpc-tls.ts';
+import { AUTH_ENVIRONMENT, authOf } from './config-auth.ts';
+import type { AuthSettings } from './config-auth.ts';
+import { count, flag, positive, publicUrl, text, variable } from './config-variables.ts';
 import type { FallbackKeys, Grade } from './services/model-resolution.ts';
 import { SCHEDULE_LIMITS } from './services/schedules.ts';
 import type { ScheduleLimits } from './services/schedules.ts';
@@ -21,21 +23,6 @@ const MAX_PORT_PREFIX = 654;
 export const DEDICATED_CONNECTIONS = 3;
 const MAX_POOL = 20;
 
-const flag = z
-  .enum(['true', 'false', '1', '0'])
-  .transform((text) => text === 'true' || text === '1')
-  .optional();
-const count = z
-  .string()
-  .regex(/^\d{1,9}$/, 'expected a whole number')
-  .transform(Number)
-  .optional();
-const positive = z
-  .string()
-  .regex(/^[1-9]\d{0,8}$/, 'expected a whole number above 0')
-  .transform(Number)
-  .optional();
-const text = z.string().optional();
 const address = z
   .string()
   .refine((value) => parseAddress(value) !== null, 'expected host:port')
@@ -70,21 +57,11 @@ const kek = z
     }
   })
   .optional();
-const publicUrl = z
-  .string()
-  .regex(/^https?:\/\/[^\s?#]+$/, 'expected an http or https URL without query')
-  .transform((url) => url.replace(/\/+$/, ''))
-  .optional();
 const prefix = z
   .string()
   .regex(/^(\/[A-Za-z0-9._~-]+)*\/?$/, 'expected a path such as /api, or nothing')
   .transform((path) => path.replace(/\/$/, ''))
   .optional();
-
-/** `fallback` is what the documentation says about an unset variable. */
-function variable<T extends ZodType>(schema: T, fallback: string, description: string): T {
-  return schema.meta({ description, fallback }) as T;
-}
 
 export const ENVIRONMENT = {
   DATABASE_URL: variable(postgresUrl, 'required', 'PostgreSQL 17 or newer: the only state. May be a transaction pooler.'),
@@ -114,11 +91,7 @@ export const ENVIRONMENT = {
     '`prod`, with `DEV_MODE` `dev`',
     'Which features exist: `dev`, `poc`, `preview` or `prod`. Experimental ones only in `dev`.',
   ),
-  AUTH_MODE: variable(
-    z.enum(['none', 'admin', 'full', 'external']).optional(),
-    '`none` in grade dev',
-    'Who may call. `none` makes everybody the anonymous administrator and is refused outside grade dev.',
-  ),
+  ...AUTH_ENVIRONMENT,
   HTTP_ADDR: variable(address, '`0.0.0.0:9301`, in grade dev `127.0.0.1:9301`', 'Where REST and streams are served.'),
   WORKER_GRPC_ADDR: variable(address, '`0.0.0.0:9001`, in grade dev `127.0.0.1:9001`', 'Where workers attach.'),
   WORKER_GRPC_AUTH_TOKEN: variable(text, 'required outside grade dev', 'Bearer token of the workers; the same on both sides.'),
@@ -239,7 +212,7 @@ export interface Address {
 export interface ServerConfig {
   readonly grade: Grade;
   readonly devMode: boolean;
-  readonly authMode: 'none';
+  readonly auth: AuthSettings;
   readonly http: Address;
   readonly grpc: Address;
   /** Null only in grade dev: then workers need none. */
@@ -330,7 +303,7 @@ function assemble(values: Values, problems: string[]): ServerConfig {
   const grade = values.DEPLOYMENT_GRADE ?? (devMode ? 'dev' : 'prod');
   const expectedInstances = values.EXPECTED_INSTANCES ?? 1;
   const addresses = addressesOf(values, grade, problems);
-  checkAuth({ values, grade, http: addresses.http, problems, warnings });
+  if (grade !== 'dev' && values.WORKER_GRPC_AUTH_TOKEN === undefined) problems.push('WORKER_GRPC_AUTH_TOKEN: required outside grade dev');
   if (devMode && expectedInstances > 1) problems.push('EXPECTED_INSTANCES: DEV_MODE is one process, so it must be 1');
   if (values.EVERRUNS_SOLE_INSTANCE === true && expectedInstances > 1) {
     problems.push('EVERRUNS_SOLE_INSTANCE: contradicts EXPECTED_INSTANCES above 1');
@@ -341,7 +314,7 @@ function assemble(values: Values, problems: string[]): ServerConfig {
   return {
     grade,
     devMode,
-    authMode: 'none',
+    auth: authOf(values, { grade, host: addresses.http.host, problems, warnings }),
     ...addresses,
     grpcToken: values.WORKER_GRPC_AUTH_TOKEN ?? null,
     grpcTls: grpcTlsOf(values, { host: addresses.grpc.host, problems, warnings }),
@@ -396,24 +369,6 @@ function addressesOf(values: Values, grade: Grade, problems: string[]): { http: 
     http: values.HTTP_ADDR ?? { host, port: base === null ? 9301 : base + 1 },
     grpc: values.WORKER_GRPC_ADDR ?? { host, port: base === null ? 9001 : base + 2 },
   };
-}
-
-interface AuthCheck {
-  values: Values;
-  grade: Grade;
-  http: Address;
-  problems: string[];
-  warnings: string[];
-}
-
-function checkAuth({ values, grade, http, problems, warnings }: AuthCheck): void {
-  const mode = values.AUTH_MODE ?? (grade === 'dev' ? 'none' : undefined);
-  if (mode === undefined) problems.push('AUTH_MODE: required outside grade dev');
-  else if (mode !== 'none') problems.push(`AUTH_MODE: "${mode}" is not in this version, only none is`);
-  else if (grade !== 'dev') problems.push('AUTH_MODE: none is refused outside grade dev');
-  else if (!LOOPBACK.test(http.host))
-    warnings.push(`AUTH_MODE is none and ${http.host} is not a loopback address: whoever reaches it may do everything.`);
-  if (grade !== 'dev' && values.WORKER_GRPC_AUTH_TOKEN === undefined) problems.push('WORKER_GRPC_AUTH_TOKEN: required outside grade dev');
 }
 
 function grpcTlsOf(values: Values, { host, problems, warnings }: { host: string; problems: string[]; warnings: string[] }): GrpcTls | null {

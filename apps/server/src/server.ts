@@ -185,10 +185,10 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
 }
 
 function appSettings(config: ServerConfig): Omit<AppSettings, 'publicUrl' | 'resolution'> {
-  const { apiPrefix, authMode, grade, limits, schedules, rates, corsOrigins, publicUrl } = config;
+  const { apiPrefix, auth, grade, limits, schedules, rates, corsOrigins, publicUrl } = config;
   return {
     apiPrefix,
-    health: { version: SERVER_VERSION, authMode, grade, runnerMode: config.devMode ? 'in_process' : 'workers' },
+    health: { version: SERVER_VERSION, authMode: auth.mode, grade, runnerMode: config.devMode ? 'in_process' : 'workers' },
     egress: parseEgressAllow(config.egressAllow),
     limits,
     schedules,

@@ -48,15 +48,6 @@ export type UpdateUser = z.infer<typeof UpdateUser>;
 
 export const UserProfile = z.object({ id: z.string(), email: z.string(), name: z.string(), avatar_url: z.string().optional() });
 
-export const AuthConfig = z
-  .object({
-    mode: z.enum(['none', 'admin', 'full', 'external']),
-    password_auth_enabled: z.boolean(),
-    oauth_providers: z.array(z.string()),
-    signup_enabled: z.boolean(),
-  })
-  .meta({ id: 'AuthConfig' });
-
 export const CurrentUser = z
   .object({
     id: z.string(),

@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import type { AuthMode } from '../../config-auth.ts';
 import type { Api } from '../types.ts';
 
 /** What the liveness answer says about this process. */
 export interface HealthFacts {
   version: string;
-  authMode: 'none';
+  authMode: AuthMode;
   grade: string;
   /** How turns are run: by worker processes, or inside this one. */
   runnerMode: 'workers' | 'in_process';
