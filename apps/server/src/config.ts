@@ -155,6 +155,16 @@ export const ENVIRONMENT = {
   ),
   RESOURCE_LIMIT_MAX_AGENTS_PER_ORG: variable(count, '`500`, in grade dev `0`', 'Agents of an organization; 0 = no limit.'),
   RESOURCE_LIMIT_MAX_SESSIONS_PER_ORG: variable(count, '`10000`, in grade dev `0`', 'Sessions of an organization; 0 = no limit.'),
+  RESOURCE_LIMIT_MAX_PERSONAL_ACCESS_TOKENS_PER_USER: variable(
+    count,
+    '`25`, in grade dev `0`',
+    'Tokens of a user or service account, expired ones not counted; 0 = no limit.',
+  ),
+  RESOURCE_LIMIT_MAX_SERVICE_ACCOUNTS_PER_ORG: variable(
+    count,
+    '`50`, in grade dev `0`',
+    'Service accounts of an organization; 0 = no limit.',
+  ),
   RATE_LIMIT_API_REQUESTS_PER_MINUTE: variable(
     count,
     '`1200`, in grade dev `0`',
@@ -239,6 +249,7 @@ export interface ServerConfig {
   readonly modelSyncHours: number;
   readonly schedules: ScheduleLimits;
   readonly limits: { harnesses: number; agents: number; sessions: number };
+  readonly tokens: { perUser: number; serviceAccountsPerOrg: number };
   readonly rates: { apiPerMinute: number; sessionsPerMinute: number; proxyHops: number };
   readonly corsOrigins: readonly string[];
   /** Null: each instance counts by itself. */
@@ -340,6 +351,10 @@ function assemble(values: Values, problems: string[]): ServerConfig {
       harnesses: values.RESOURCE_LIMIT_MAX_HARNESSES_PER_ORG ?? (unlimited ? 0 : 50),
       agents: values.RESOURCE_LIMIT_MAX_AGENTS_PER_ORG ?? (unlimited ? 0 : 500),
       sessions: values.RESOURCE_LIMIT_MAX_SESSIONS_PER_ORG ?? (unlimited ? 0 : 10_000),
+    },
+    tokens: {
+      perUser: values.RESOURCE_LIMIT_MAX_PERSONAL_ACCESS_TOKENS_PER_USER ?? (unlimited ? 0 : 25),
+      serviceAccountsPerOrg: values.RESOURCE_LIMIT_MAX_SERVICE_ACCOUNTS_PER_ORG ?? (unlimited ? 0 : 50),
     },
     rates: {
       apiPerMinute: values.RATE_LIMIT_API_REQUESTS_PER_MINUTE ?? (unlimited ? 0 : 1_200),

@@ -185,12 +185,13 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
 }
 
 function appSettings(config: ServerConfig): Omit<AppSettings, 'publicUrl' | 'resolution'> {
-  const { apiPrefix, auth, grade, limits, schedules, rates, corsOrigins, publicUrl } = config;
+  const { apiPrefix, auth, grade, limits, tokens, schedules, rates, corsOrigins, publicUrl } = config;
   return {
     apiPrefix,
     health: { version: SERVER_VERSION, authMode: auth.mode, grade, runnerMode: config.devMode ? 'in_process' : 'workers' },
     egress: parseEgressAllow(config.egressAllow),
     limits,
+    tokens,
     schedules,
     rates,
     browsers: { corsOrigins, isHttpsOnly: publicUrl?.startsWith('https:') === true },

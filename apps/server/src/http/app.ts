@@ -6,6 +6,8 @@ import type { Database, Vault } from '@everruns/storage';
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify';
 import { createAgentService } from '../services/agents.ts';
+import { createServiceAccountService } from '../identity/service-accounts.ts';
+import { createTokenService } from '../identity/tokens.ts';
 import { createBudgetService } from '../services/budgets.ts';
 import { createCapabilityService } from '../services/capabilities.ts';
 import { createCapabilityRules } from '../services/capability-rules.ts';
@@ -101,6 +103,7 @@ import { limitRequests, sessionRate } from './rate-limits.ts';
 import type { RateSettings } from './rate-limits.ts';
 import type { Api } from './types.ts';
 import { checkingSerializer, plainSerializer, validatorCompiler } from './validation.ts';
+import { serviceAccountRoutes, tokenRoutes } from './routes/tokens.ts';
 
 export const JSON_BODY_LIMIT_BYTES = 1_048_576;
 /** For receiving a whole request; answers may take as long as they like. */
@@ -124,6 +127,9 @@ export interface AppSettings {
   checkResponses?: boolean;
 }
 
+  /** Most tokens of a user, and service accounts of an organization; 0 = no limit. */
+  tokens: { perUser: number; serviceAccountsPerOrg: number };
+  organizations: OrganizationLimits;
 export interface AppDeps {
   settings: AppSettings;
   db: Database;
@@ -289,3 +295,9 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   authConfigRoute(api);
   for (const plugin of deps.plugins ?? []) await api.register(plugin);
 }
+  const { perUser, serviceAccountsPerOrg } = settings.tokens;
+  const newId = () => ids.next();
+  await govern(api, 'user', (group) => tokenRoutes(group, createTokenService({ db, newId, limit: perUser })));
+  await govern(api, 'api-keys', (group) =>
+    serviceAccountRoutes(group, createServiceAccountService({ db, newId, limits: { accounts: serviceAccountsPerOrg, tokens: perUser } })),
+  );

@@ -13,7 +13,7 @@ const UNBUILT: readonly RegExp[] = [
   /^\/sessions\/[^/]+\/(sandbox|git|voice)(\/|$)/,
   // Accounts
   /^\/auth\/(login|register|refresh|logout|forgot-password|reset-password|verify-email|resend-verification)$/,
-  /^\/auth\/(oauth|callback|personal-access-tokens|cli)(\/|$)/,
+  /^\/auth\/(oauth|callback|cli)(\/|$)/,
   /^\/orgs\/[^/]+\/(feature-flags|onboarding|members|invites)(\/|$)/,
   /^\/users\/me\/(export|switch-org)$/,
   /^\/(resolve-org|feature-flags|invites|identities|notifications)(\/|$)/,

@@ -16,7 +16,7 @@ export interface TokenUses {
 export interface TokenUsesDeps {
   db: Pick<Database, 'run'>;
   nowMs: () => number;
-  onError(error: unknown): void;
+  onError: (error: unknown) => void;
 }
 
 export function createTokenUses({ db, nowMs, onError }: TokenUsesDeps): TokenUses {

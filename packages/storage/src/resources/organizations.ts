@@ -62,7 +62,7 @@ const MEMBERS: Statement = {
   name: 'org_users',
   text: `select u.id, u.email, u.name, u.auth_provider, u.avatar_url, u.locale, u.timezone, u.created_at, m.role
     from org_members m join users u on u.id = m.user_id
-    where m.org_id = $1 and not exists (select from unnest($2::text[]) t
+    where m.org_id = $1 and u.kind = 'person' and not exists (select from unnest($2::text[]) t
       where position(lower(t collate "pg_c_utf8") in lower((u.name || ' ' || u.email) collate "pg_c_utf8")) = 0)
     order by u.created_at, u.id`,
 };

@@ -27,6 +27,7 @@ const VIEW = {
   budgets: `listBudgets getBudget listBudgetLedger checkBudget listSessionBudgets checkSessionBudgets`,
   settings: `listTaskWebhooks getTaskWebhook`,
   members: `listUsers`,
+  'api-keys': `listServiceAccounts getServiceAccount listServiceAccountTokens`,
   reports: `getUsage`,
 };
 
@@ -47,6 +48,7 @@ const MANAGE = {
   providers: `createProvider updateProvider deleteProvider syncProviderModels checkProviderCredentials createModel updateModel deleteModel`,
   budgets: `createBudget updateBudget deleteBudget topUpBudget`,
   settings: `createTaskWebhook updateTaskWebhook deleteTaskWebhook updateOrganization`,
+  'api-keys': `createServiceAccount updateServiceAccount deleteServiceAccount createServiceAccountToken deleteServiceAccountToken`,
 };
 
 const DANGEROUS = {
@@ -78,6 +80,7 @@ function below(route: string): string {
 export const PERMISSION_TABLE: Readonly<Record<string, string>> = Object.fromEntries([
   ...rows('open', 'getHealth getAuthConfig'),
   ...rows('user', 'listOrganizations getOrganization getMe updateMe'),
+  ...rows('user', 'listPersonalAccessTokens createPersonalAccessToken deletePersonalAccessToken listTokenScopes'),
   ...rows('platform', 'getDurableHealth listDurableWorkers listDeadLetters retryDeadLetter'),
   ...resourceRows('view', VIEW),
   ...resourceRows('manage', MANAGE),

@@ -67,6 +67,7 @@ export interface TestAppOptions {
   grade?: Grade;
   fallbackKeys?: FallbackKeys;
   limits?: AppSettings['limits'];
+  tokens?: Partial<AppSettings['tokens']>;
   rates?: Partial<AppSettings['rates']>;
   limiter?: Limiter;
   browsers?: AppSettings['browsers'];
@@ -102,6 +103,8 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       schedules: SCHEDULE_LIMITS,
       browsers: options.browsers ?? { corsOrigins: [], isHttpsOnly: false },
       rates: { apiPerMinute: 0, sessionsPerMinute: 0, proxyHops: 1, ...options.rates },
+      tokens: { perUser: 0, serviceAccountsPerOrg: 0, ...options.tokens },
+      organizations: { organizationsPerUser: 0, membersPerOrg: 0, ...options.organizations },
       checkResponses: true,
     },
     db,
