@@ -9,6 +9,7 @@ import {
 } from '@everruns/agent/capability';
 import { present } from '@everruns/agent/objects';
 import type { ConfigLayer } from '@everruns/contract';
+import { noticeOf } from './absence.ts';
 import { callTool, McpError } from './client.ts';
 import type { McpServerTools } from './discovery.ts';
 import { toolName } from './names.ts';
@@ -59,14 +60,16 @@ function announced(server: McpServerTools): Capability {
     const definition = specOf(server.name, tool);
     if (!byName.has(definition.name)) byName.set(definition.name, { definition, execute: () => toolError('This tool runs elsewhere.') });
   }
-  return virtual(server.ref, server.name, () => [...byName.values()]);
+  return virtual(server.ref, server.name, () => ({ tools: [...byName.values()], ...present({ prompt: noticeOf(server) }) }));
 }
 
 function callable(ref: string, { tool, fetch }: { tool: string; fetch: typeof globalThis.fetch }): Capability {
   const definition = { name: tool, description: '', parameters: { type: 'object' } };
-  return virtual(ref, ref, (config) => [
-    { definition, execute: (args, ctx) => run(args, ctx, { ref, agentId: config.agent_id, tool: remoteName(tool, config), fetch }) },
-  ]);
+  return virtual(ref, ref, (config) => ({
+    tools: [
+      { definition, execute: (args, ctx) => run(args, ctx, { ref, agentId: config.agent_id, tool: remoteName(tool, config), fetch }) },
+    ],
+  }));
 }
 
 interface Run {
@@ -104,7 +107,7 @@ function plainName(called: string): string {
   return called.slice(called.indexOf('__') + 2);
 }
 
-function virtual(ref: string, name: string, tools: (config: JsonObject) => Tool[]): Capability {
+function virtual(ref: string, name: string, resolve: (config: JsonObject) => { tools: Tool[]; prompt?: string }): Capability {
   return {
     info: {
       id: ref,
@@ -118,6 +121,6 @@ function virtual(ref: string, name: string, tools: (config: JsonObject) => Tool[
       features: [],
       dependencies: [],
     },
-    resolve: (config) => ({ tools: tools(config) }),
+    resolve,
   };
 }

@@ -32,8 +32,8 @@ async function plane(state: Partial<McpServerState>, handlers: RpcHandlers = {},
   const log = { warn: (_: object, message: string) => void warnings.push(message), error: () => undefined };
   const discovery = createMcpDiscovery({ fetch: (access) => outbound.fetch({ kind: 'mcp', access }), log, timeoutMs });
   const toolsOf = async (request: Partial<DiscoveryRequest> = {}) => {
-    const found = await discovery.toolsOf({ call, access: undefined, signal: new AbortController().signal, ...request });
-    return found.map(({ tools }) => tools.map(({ name }) => name));
+    const { servers } = await discovery.toolsOf({ call, access: undefined, signal: new AbortController().signal, ...request });
+    return servers.map(({ tools, trouble }) => trouble ?? tools.map(({ name }) => name));
   };
   const lists = () => server.seen.filter(({ message }) => message.method === 'tools/list').length;
   return { toolsOf, kept, lists, listed, warnings };
@@ -61,14 +61,14 @@ describe('the tools of a server', () => {
   it('are asked for when what was kept is older than a day, and left out when that fails', async () => {
     expect(await (await plane({ tools: OLD, age_ms: 24 * HOUR + 1 })).toolsOf()).toEqual([['look', 'book']]);
     const hanging = await plane({ tools: OLD, age_ms: 24 * HOUR + 1 }, { 'tools/list': () => undefined }, 300);
-    expect(await hanging.toolsOf()).toEqual([]);
+    expect(await hanging.toolsOf()).toEqual(['unreachable']);
     expect(hanging.kept).toEqual([null]);
     expect(hanging.warnings).toHaveLength(1);
   });
 
   it('are not asked for within a minute of a failure', async () => {
     const { toolsOf, lists } = await plane({ failed_ms: MINUTE - 1 });
-    expect(await toolsOf()).toEqual([]);
+    expect(await toolsOf()).toEqual(['unreachable']);
     expect(lists()).toBe(0);
     expect(await (await plane({ failed_ms: MINUTE + 1 })).toolsOf()).toEqual([['look', 'book']]);
   });
@@ -91,7 +91,7 @@ describe('the tools of a server', () => {
 
   it('are not there for a session that may not reach it, which is no failure of the server', async () => {
     const { toolsOf, kept, lists } = await plane({ tools: OLD, age_ms: 0 });
-    expect(await toolsOf({ access: { allowed: ['example.com'] } })).toEqual([]);
+    expect(await toolsOf({ access: { allowed: ['example.com'] } })).toEqual(['out_of_reach']);
     expect([kept, lists()]).toEqual([[], 0]);
   });
 

@@ -4,5 +4,6 @@ export { serverSlug, toolName } from './names.ts';
 export { toToolResult, type CallResult } from './results.ts';
 export { cleanTools, specOf, type McpTool } from './tools.ts';
 export { withMcpCalls, withMcpServers, withServers } from './capabilities.ts';
-export { createMcpDiscovery, type DiscoveryRequest, type McpDiscovery, type McpServerTools } from './discovery.ts';
+export { absenceEvents, goneText } from './absence.ts';
+export { createMcpDiscovery, type DiscoveryRequest, type McpDiscovery, type McpServerTools, type McpTools } from './discovery.ts';
 export { isMcpRef, usesMcp } from './refs.ts';

@@ -1,7 +1,8 @@
 import { startLocalServer, type LocalServer, type RpcHandlers } from '@everruns/mcp/testing/local-server';
+import type { WireRequest } from '@everruns/providers/testing/wire-simulator';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { compose, type Composition } from './composition.ts';
-import { received } from './received.ts';
+import { received, systemOf } from './received.ts';
 import { withSetting, type Setting } from './setting.ts';
 import { WIRES, type Wire } from './wires.ts';
 
@@ -111,6 +112,61 @@ describe('an MCP server of the organization', () => {
       await callIn(setting, session, `mcp_local_${made}__look`);
       expect(server.seen).toEqual([]);
     }));
+});
+
+describe('an MCP server that a session names and that is not there', () => {
+  const ended = ({ events }: { events: { type: string; data: Record<string, unknown> }[] }) =>
+    events.flatMap(({ type, data }) => (type.startsWith('turn.') && type !== 'turn.started' ? [{ type, error: data['error'] }] : []));
+  const shown = ({ events }: { events: { type: string; data: Record<string, unknown> }[] }) =>
+    JSON.stringify(events.filter(({ type }) => type === 'output.message.completed').map(({ data }) => data['message']));
+  const usage = ({ events }: { events: { type: string; data: Record<string, unknown> }[] }) =>
+    events.flatMap(({ type, data }) => (type === 'capability.usage' ? (data['records'] as unknown[]) : []));
+
+  it('archived or deleted ends the next turn with words that say so, and no model is asked', () =>
+    withSetting(composition, WIRE, async (setting) => {
+      const server = await serve();
+      const { id, name } = await register(server);
+      const chat = await setting.converse({ capabilities: [{ ref: `mcp:${id}` }] });
+      setting.simulator.script({ text: 'Here.' });
+      await chat.say('Are you there?');
+      const before = setting.simulator.requests.length;
+      await composition.api.expect('DELETE', `/v1/mcp-servers/${id}`);
+      const archived = { events: await chat.say('And now?') };
+      expect(ended(archived)).toEqual([{ type: 'turn.failed', error: expect.stringContaining(`"${name}" was archived`) as unknown }]);
+      expect(shown(archived)).toContain(`\\"${name}\\" was archived. Restore it, or take it out of the configuration.`);
+      await composition.api.expect('PATCH', `/v1/mcp-servers/${id}`, { status: 'active' });
+      setting.simulator.script({ text: 'Back.' });
+      expect(ended({ events: await chat.say('Back?') })).toMatchObject([{ type: 'turn.completed' }]);
+      await composition.api.expect('DELETE', `/v1/mcp-servers/${id}`);
+      await composition.api.expect('POST', `/v1/mcp-servers/${id}/delete`);
+      const deleted = { events: await chat.say('And now?') };
+      expect(ended(deleted)).toEqual([{ type: 'turn.failed', error: expect.stringContaining(`"${name}" was deleted`) as unknown }]);
+      expect(setting.simulator.requests).toHaveLength(before + 1); // the turn in between
+      expect((await composition.api.expect<{ status: string }>('GET', `/v1/sessions/${chat.id}`)).status).toBe('idle');
+      await chat.close();
+    }));
+
+  it.each<[string, string, object, RpcHandlers]>([
+    ['mcp.unreachable', 'cannot be reached at the moment', {}, { initialize: (_, { response }) => void response.writeHead(500).end() }],
+    ['mcp.out_of_reach', 'is not among the hosts', { network_access: { blocked: ['127.0.0.1'] } }, {}],
+    ['mcp.disabled', 'is switched off', {}, {}],
+  ])('%s leaves the turn to go on, and tells the model and whoever watches', (code, words, session, handlers) =>
+    withSetting(composition, WIRE, async (setting) => {
+      const { id, name } = await register(await serve(handlers));
+      if (code === 'mcp.disabled') await composition.api.expect('PATCH', `/v1/mcp-servers/${id}`, { status: 'disabled' });
+      const chat = await setting.converse({ capabilities: [{ ref: `mcp:${id}` }, { ref: 'current_time' }], ...session });
+      for (const _ of ['first', 'second']) {
+        setting.simulator.script({ toolCalls: [{ name: 'get_current_time', arguments: {} }] }, { text: 'Without it.' });
+        const turn = { events: await chat.say('Go on.') };
+        expect(ended(turn)).toMatchObject([{ type: 'turn.completed' }]);
+        expect(usage(turn)).toMatchObject([{ capability_id: `mcp:${id}`, capability_name: name, reason_code: code }]);
+        expect(usage(turn)).toMatchObject([{ detail: expect.stringContaining(words) as unknown }]);
+        const [request] = setting.simulator.requests.slice(-2);
+        expect(systemOf(request as WireRequest)).toContain(`The MCP server "${name}" ${words}`);
+      }
+      await chat.close();
+    }),
+  );
 });
 
 describe('an MCP server that stands in a session', () => {

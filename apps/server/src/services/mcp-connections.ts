@@ -1,8 +1,16 @@
 import { createHash } from 'node:crypto';
 import { foldLayers } from '@everruns/agent';
 import { PlatformError } from '@everruns/contract';
-import type { McpServerState, Uuid } from '@everruns/contract';
-import { findMcpConnection, findMcpToolLists, keepMcpTools, listParticipants, loadTurnConfig, SecretError } from '@everruns/storage';
+import type { GoneMcpServer, McpServerState, Uuid } from '@everruns/contract';
+import {
+  findGoneMcpServers,
+  findMcpConnection,
+  findMcpToolLists,
+  keepMcpTools,
+  listParticipants,
+  loadTurnConfig,
+  SecretError,
+} from '@everruns/storage';
 import type { Database, McpConnectionRow, TurnConfig, Vault, WriterLease } from '@everruns/storage';
 import { mcpIdOf } from './mcp-servers.ts';
 import { openedHeaders } from './scoped-mcp-servers.ts';
@@ -18,10 +26,16 @@ export interface McpScope {
 
 /** The MCP servers that a session's configuration names, and how to reach them. */
 export interface McpConnections {
-  servers(at: McpScope): Promise<McpServerState[]>;
+  servers(at: McpScope): Promise<{ servers: McpServerState[]; gone: GoneMcpServer[] }>;
   /** Throws `not_found` for a server that this session does not have. */
   connect(at: McpScope, ref: string): Promise<{ url: string; headers: Record<string, string> }>;
   keep(at: McpScope, ref: string, tools: readonly unknown[] | null): Promise<void>;
+}
+
+/** A reference to a server of the organization. */
+interface Wanted {
+  ref: string;
+  id: Uuid;
 }
 
 interface Named {
@@ -36,29 +50,34 @@ interface Named {
 export const SCOPED_PREFIX = 'mcp-scoped:';
 
 export function createMcpConnections({ db, vault }: { db: Database; vault: Vault }): McpConnections {
-  const named = async (at: McpScope): Promise<Named[]> => {
+  const named = async (at: McpScope): Promise<{ all: Named[]; absent: Wanted[] }> => {
     const config = await configOf(db, at);
-    if (config === null) return [];
+    if (config === null) return { all: [], absent: [] };
     const folded = foldLayers(config.layers);
     const refs = folded.sections.flatMap(({ capabilities }) => capabilities.map(({ ref }) => ref));
-    const rows = await Promise.all(refs.map((ref) => ofOrganization({ db, vault }, at.orgId, ref)));
-    return [...(await ofTiers(vault, at.orgId, folded.mcpServers)), ...rows.flat()];
+    const wanted = refs.flatMap((ref) => [mcpIdOf(ref)].flatMap((id) => (id === null ? [] : [{ ref, id }])));
+    const found = await Promise.all(wanted.map((each) => ofOrganization({ db, vault }, at.orgId, each)));
+    return {
+      all: [...(await ofTiers(vault, at.orgId, folded.mcpServers)), ...found.flat()],
+      absent: wanted.filter((_, index) => found[index]?.length === 0),
+    };
   };
   const require = async (at: McpScope, ref: string): Promise<Named> => {
-    const server = (await named(at)).find((each) => each.ref === ref);
+    const server = (await named(at)).all.find((each) => each.ref === ref);
     if (server === undefined) throw new PlatformError('not_found', 'This MCP server is not there any more, or was disabled.');
     return server;
   };
   return {
     async servers(at) {
-      const all = await named(at);
+      const { all, absent } = await named(at);
       const keys = all.map(({ key }) => key);
       const lists = new Map((await findMcpToolLists(db, at.orgId, keys)).map((list) => [list.server_key, list]));
-      return all.map(({ ref, name, url, key }) => {
+      const servers = all.map(({ ref, name, url, key }) => {
         const list = lists.get(key);
         const tools = Array.isArray(list?.tools) ? list.tools : null;
         return { ref, name, url, key, tools, age_ms: list?.age_ms ?? null, failed_ms: list?.failed_ms ?? null };
       });
+      return { servers, gone: await goneOf(db, at.orgId, absent) };
     },
     async connect(at, ref) {
       return (await require(at, ref)).open();
@@ -78,9 +97,18 @@ async function configOf(db: Database, { orgId, sessionId, agentId }: McpScope): 
   return member === undefined ? null : loadTurnConfig(db, { orgId, sessionId, participantId: member.id });
 }
 
-async function ofOrganization({ db, vault }: { db: Database; vault: Vault }, orgId: Uuid, ref: string): Promise<Named[]> {
-  const id = mcpIdOf(ref);
-  const row = id === null ? null : await findMcpConnection(db, orgId, id);
+/** One that came back meanwhile is there at the next step. */
+async function goneOf(db: Database, orgId: Uuid, absent: readonly Wanted[]): Promise<GoneMcpServer[]> {
+  const ids = absent.map(({ id }) => id);
+  const rows = new Map((await findGoneMcpServers(db, orgId, ids)).map((row) => [row.id, row]));
+  return absent.flatMap(({ ref, id }) => {
+    const row = rows.get(id);
+    return row === undefined ? [] : [{ ref, name: row.name, status: row.status }];
+  });
+}
+
+async function ofOrganization({ db, vault }: { db: Database; vault: Vault }, orgId: Uuid, { ref, id }: Wanted): Promise<Named[]> {
+  const row = await findMcpConnection(db, orgId, id);
   return row === null ? [] : [{ ref, name: row.name, url: row.url, key: row.id, open: () => opened(vault, orgId, row) }];
 }
 

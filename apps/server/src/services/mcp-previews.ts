@@ -24,12 +24,10 @@ export async function withKnownMcpTools(
   const discovery = createMcpDiscovery({
     fetch: () => () => Promise.reject(new Error('a preview asks nobody')),
     log: { warn: () => undefined, error: () => undefined },
+    asks: false,
   });
-  const servers = await discovery.toolsOf({
-    call: async (op) => {
-      if (op === 'mcp.servers') return { value: { servers: await connections.servers(at) } };
-      return { problem: { code: 'unavailable', message: 'a preview asks nobody' } };
-    },
+  const { servers } = await discovery.toolsOf({
+    call: async () => ({ value: await connections.servers(at) }),
     access,
     signal: AbortSignal.timeout(5_000),
   });

@@ -7,7 +7,7 @@ import type { OpHandlers } from './session-ops.ts';
 /** MCP servers of the session, in the name of a lease. */
 export function mcpOps(connections: McpConnections): OpHandlers<keyof typeof MCP_OPS> {
   return {
-    'mcp.servers': async (scope, { agent_id }) => ({ servers: await connections.servers(at(scope, agent_id)) }),
+    'mcp.servers': (scope, { agent_id }) => connections.servers(at(scope, agent_id)),
     'mcp.connect': (scope, { ref, agent_id }) => connections.connect(at(scope, agent_id), ref),
     async 'mcp.keep_tools'(scope, { ref, agent_id, tools }) {
       await connections.keep(at(scope, agent_id), ref, tools);

@@ -1,13 +1,14 @@
 import type { JsonObject } from '@everruns/agent/capability';
 import { ModelDetached } from '@everruns/agent/model';
+import { present } from '@everruns/agent/objects';
 import { runCatalogue } from './run-catalogue.ts';
 import { withoutKeys } from './without-keys.ts';
-import { runReasonStep, type ReasonDeps } from '@everruns/agent/reason/reason-step';
+import { runReasonStep, type ReasonDeps, type ReasonTask } from '@everruns/agent/reason/reason-step';
 import type { RunScript } from '@everruns/agent/reason/script-points';
 import type { CallSession } from '@everruns/agent/session-access';
 import { runToolStep, type ToolExecutor } from '@everruns/agent/tools/tool-step';
 import { foldLayers } from '@everruns/agent/config/layers';
-import { usesMcp, withMcpServers, withServers, type McpDiscovery } from '@everruns/mcp';
+import { absenceEvents, goneText, usesMcp, withMcpServers, withServers, type McpDiscovery } from '@everruns/mcp';
 import type { ReasonInput, TaskInput, TaskOutcome } from '@everruns/contract';
 import type { Lease } from '../leases/lease.ts';
 
@@ -66,11 +67,11 @@ async function runReason(input: ReasonInput, lease: Lease, deps: TaskDeps): Prom
   const state = checkpoint.length === 0 ? undefined : (JSON.parse(checkpoint.toString('utf8')) as JsonObject);
   try {
     const signal = AbortSignal.any([lease.signal, limit.signal]);
-    const equipped = await withMcpTools(input, { lease, deps, signal });
+    const { deps: withTools, ...equipped } = await withMcpTools(input, { lease, deps, signal });
     const call: CallSession = (op, args) => lease.call(op, args);
     const runScript = scriptRunner(withoutKeys(call), deps);
-    const task = { input: equipped.input, sink: lease, call, runScript, ...(state !== undefined && { checkpoint: state }) };
-    return await runReasonStep(task, equipped.deps, signal);
+    const task = { ...equipped, sink: lease, call, runScript, ...(state !== undefined && { checkpoint: state }) };
+    return await runReasonStep(task, withTools, signal);
   } catch (error) {
     lease.signal.throwIfAborted();
     if (error !== timeout) throw error;
@@ -102,14 +103,16 @@ function scriptRunner(call: CallSession, { clock, executor }: TaskDeps): RunScri
 async function withMcpTools(
   input: ReasonInput,
   { lease, deps, signal }: { lease: Lease; deps: TaskDeps; signal: AbortSignal },
-): Promise<{ input: ReasonInput; deps: TaskDeps }> {
+): Promise<Pick<ReasonTask, 'input' | 'gone' | 'notices'> & { deps: TaskDeps }> {
   if (deps.mcp === undefined || !usesMcp(input.layers)) return { input, deps };
   const access = foldLayers(input.layers).networkAccess;
   const agentId = input.addressed_agent_id;
-  const servers = await deps.mcp.toolsOf({ call: (op, args) => lease.call(op, args), access, agentId, signal });
+  const { servers, gone } = await deps.mcp.toolsOf({ call: (op, args) => lease.call(op, args), access, agentId, signal });
   signal.throwIfAborted();
   return {
     input: { ...input, layers: withServers(input.layers, servers, agentId) },
+    ...present({ gone: goneText(gone) }),
+    notices: absenceEvents(servers),
     deps: { ...deps, capabilities: withMcpServers(deps.capabilities, servers) },
   };
 }

@@ -62,6 +62,10 @@ export interface ReasonTask {
   sink: StepSink;
   /** The way to the session's budgets; a step without it has none. */
   call?: CallSession;
+  /** What the configuration needs and is archived or deleted, in words for people: no step is made without it. */
+  gone?: string;
+  /** What those who watch the session are told at the beginning of a turn. */
+  notices?: readonly InStepEvent[];
   /** Where scripts of capabilities run; without it, none do. */
   runScript?: RunScript;
 }
@@ -80,6 +84,7 @@ export async function runReasonStep(given: ReasonTask, deps: ReasonDeps, signal:
   if (!('problem' in assembly)) step.disclosure = assembly.agent.errorDisclosure;
   const unusable = failureOfConfig(model);
   if (unusable !== undefined) return step.failed(unusable);
+  if (task.gone !== undefined) return step.failed({ code: 'dependency_unavailable', detail: task.gone, text: task.gone });
   if ('problem' in assembly) {
     const code = assembly.problem.code === 'duplicate_tool' ? 'invalid_tool_schema' : 'dependency_unavailable';
     return step.failed({ code, detail: assembly.problem.text });
@@ -175,6 +180,7 @@ class ReasonStep {
     const prepared = prepareStep(this.#prompted, agent);
     this.agent = prepared.shown;
     for (const event of prepared.events) this.#output.attach(event);
+    if (input.iteration === 1) for (const event of this.#task.notices ?? []) this.#output.attach(event);
     this.#collectFor(prepared);
     const refusal = resume === undefined ? await this.#scripts.inputs(signal) : null;
     if (refusal !== null) return this.failed({ code: REFUSED, detail: refusal.reason, ...present({ text: refusal.text }) });

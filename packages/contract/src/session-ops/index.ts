@@ -25,7 +25,7 @@ export { HISTORY_OPS, HISTORY_ROLES, MAX_HISTORY_LIMIT, type HistoryMessage, typ
 export { JUDGE_OPS, KEY_OPS } from './judges.ts';
 export { DATABASE_OPS, type OpenedSessionDatabase } from './databases.ts';
 export { KNOWLEDGE_OPS, MAX_KNOWLEDGE_RESULTS } from './knowledge.ts';
-export { MAX_MCP_TOOLS, MCP_OPS, type McpServerState } from './mcp.ts';
+export { MAX_MCP_TOOLS, MCP_OPS, type GoneMcpServer, type McpServerState } from './mcp.ts';
 export { SCHEDULE_OPS } from './schedules.ts';
 export { SESSION_SELF_OPS, type SessionInfo } from './session.ts';
 export { SKILL_OPS, type ListedSkill, type SkillActivation, type SkillList, type SkillSummary } from './skills.ts';

@@ -18,6 +18,14 @@ export interface McpServerState {
   failed_ms: number | null;
 }
 
+/** An MCP server that a session's configuration names, and that its organization has put away. */
+export interface GoneMcpServer {
+  ref: string;
+  /** Null when nothing is known by that reference. */
+  name: string | null;
+  status: 'disabled' | 'archived' | 'deleted';
+}
+
 /** Most tools of one server that are kept. */
 export const MAX_MCP_TOOLS = 256;
 
@@ -26,7 +34,8 @@ const ref = z.string().min(1).max(512);
 const agent_id = z.string().max(100).optional();
 
 export const MCP_OPS = {
-  'mcp.servers': op<{ servers: McpServerState[] }>()(z.strictObject({ agent_id })),
+  /** A control plane of an older version does not say what is gone. */
+  'mcp.servers': op<{ servers: McpServerState[]; gone?: GoneMcpServer[] }>()(z.strictObject({ agent_id })),
   'mcp.connect': op<{ url: string; headers: Record<string, string> }>()(z.strictObject({ ref, agent_id })),
   /** Null tells that the server could not be asked. */
   'mcp.keep_tools': op<{ kept: boolean }>()(

@@ -95,6 +95,13 @@ const CONNECTION: Statement = {
   text: `select id, name, url, auth_mode, api_key_encrypted, headers_encrypted from mcp_servers
     where org_id = $1 and id = $2 and status = 'active'`,
 };
+/** A server that never was, or is another organization's, is as good as deleted. */
+const GONE: Statement = {
+  name: 'mcp_server_gone',
+  text: `select t.id, m.name, coalesce(m.status, 'deleted') as status
+    from unnest($2::uuid[]) t (id) left join mcp_servers m on m.org_id = $1 and m.id = t.id
+    where m.status is distinct from 'active'`,
+};
 const SEALED_HEADERS: Statement = {
   name: 'mcp_server_headers',
   text: `select headers_encrypted from mcp_servers where org_id = $1 and id = $2 and status <> 'deleted'`,
@@ -136,6 +143,17 @@ export async function updateMcpServer(
 /** An active server with what its connection needs. */
 export async function findMcpConnection(db: Queryable, orgId: Uuid, id: Uuid): Promise<McpConnectionRow | null> {
   return (await db.run<McpConnectionRow>(CONNECTION, [orgId, id]))[0] ?? null;
+}
+
+export interface GoneServerRow extends Row {
+  id: Uuid;
+  name: string | null;
+  status: Exclude<McpServerStatus, 'active'>;
+}
+
+/** Those that nobody can connect to, and why. */
+export async function findGoneMcpServers(db: Queryable, orgId: Uuid, ids: readonly Uuid[]): Promise<GoneServerRow[]> {
+  return ids.length === 0 ? [] : db.run<GoneServerRow>(GONE, [orgId, ids]);
 }
 
 /** The encrypted headers of a server, or null when it has none. */
