@@ -174,10 +174,7 @@ async function rowCounts(db: Database): Promise<Record<string, number>> {
     name: 'test_tables',
     text: `select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' and table_name <> 'engine_totals' order by 1`,
   });
-  const counts: Record<string, number> = {};
-  for (const { name } of tables) {
-    const [row] = await db.run<{ n: number }>({ name: `test_count_${name}`, text: `select count(*) as n from ${name}` });
-    counts[name] = row?.n ?? 0;
-  }
-  return counts;
+  const all = tables.map(({ name }) => `select '${name}' as name, count(*) as n from ${name}`).join(' union all ');
+  const rows = await db.run<{ name: string; n: number }>({ name: `test_counts_${tables.length}`, text: all });
+  return Object.fromEntries(rows.map(({ name, n }) => [name, n]));
 }
