@@ -5,6 +5,7 @@ export * from './permissions.ts';
 export * from './change-reason.ts';
 export * from './messages.ts';
 export * from './events.ts';
+export * from './event-catalogue.ts';
 export * from './files/paths.ts';
 export * from './files/globs.ts';
 export * from './files/content.ts';

@@ -4,6 +4,7 @@ import { openDatabase, type Database } from '@everruns/storage';
 import { testDatabase } from '@everruns/testing/postgres';
 import { composeWorker, linkTo, parseWorkerConfig, type RunningWorker, type WorkerParts } from '@everruns/worker';
 import { Api } from './api-client.ts';
+import { eventsOutsideCatalogue } from './event-check.ts';
 import { KillableLink, type LinkHooks } from './killable-link.ts';
 
 const TEST_TOOLS = '@everruns/testing/test-capabilities';
@@ -91,8 +92,10 @@ export async function compose(options: CompositionOptions = {}): Promise<Composi
     async close() {
       await stopWorkers();
       for (const server of servers) await server.stop();
+      const strangers = await eventsOutsideCatalogue(db);
       await db.close();
       await database.drop();
+      if (strangers.length > 0) throw new Error(`Events that the catalogue does not describe: ${strangers.join('; ')}.`);
     },
   };
 }

@@ -1,0 +1,11 @@
+export { createClient } from './client.ts';
+export type { Client, ClientOptions, MessageInput } from './client.ts';
+export * from './errors.ts';
+export type { EventOptions } from './stream.ts';
+export type { TextUpdate } from './text.ts';
+export { clientTool } from './tools.ts';
+export type { ClientTool, ParameterSchema, ToolContext, ToolSpec } from './tools.ts';
+export type { Decision, TurnOptions, TurnResult } from './turn.ts';
+export type { Operations } from './api.ts';
+export type { components, operations, paths } from './generated/api.ts';
+export type { EventData, EventType, SessionEvent, SessionEventOf } from '@everruns/contract';
