@@ -1,8 +1,14 @@
 import { benchBudgets } from './budgets.ts';
 import { benchContext } from './context.ts';
+import { benchRowSecurity } from './row-security.ts';
 import { benchTurns } from './turns.ts';
 
-const BENCHES: Record<string, (args: string[]) => Promise<number>> = { turns: benchTurns, budgets: benchBudgets, context: benchContext };
+const BENCHES: Record<string, (args: string[]) => Promise<number>> = {
+  turns: benchTurns,
+  budgets: benchBudgets,
+  context: benchContext,
+  'row-security': benchRowSecurity,
+};
 
 const [name = '', ...args] = process.argv.slice(2);
 const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
