@@ -7,6 +7,7 @@ export * from './secrets/index.ts';
 export * from './core/index.ts';
 export * from './files/index.ts';
 export * from './images/index.ts';
+export * from './oauth/index.ts';
 export * from './fork/index.ts';
 export * from './memory/index.ts';
 export * from './knowledge/index.ts';

@@ -54,6 +54,11 @@ import { acceptBodies } from './body.ts';
 import { govern, letIn } from './govern.ts';
 import { cacheEntities } from './caching.ts';
 import { answerUnknownRoutes } from './not-found.ts';
+import { createInnerCalls } from './inner-calls.ts';
+import type { InnerCalls } from './inner-calls.ts';
+import { createOperationCatalogue } from '../mcp/operations.ts';
+import { mcpRoutes } from '../mcp/routes.ts';
+import { createRunKeys } from '../mcp/run-keys.ts';
 import { documentRoutes, openApiRoute } from './openapi.ts';
 import { forgetBody, refusedBody } from './large-bodies.ts';
 import { answerClientError, sendProblem, toPlatformError } from './problems.ts';
@@ -127,9 +132,12 @@ export interface AppSettings {
   checkResponses?: boolean;
 }
 
-  /** Most tokens of a user, and service accounts of an organization; 0 = no limit. */
-  tokens: { perUser: number; serviceAccountsPerOrg: number };
-  organizations: OrganizationLimits;
+/** Most tokens of a user, and service accounts of an organization; 0 = no limit. */
+tokens: {
+  perUser: number;
+  serviceAccountsPerOrg: number;
+}
+organizations: OrganizationLimits;
 export interface AppDeps {
   settings: AppSettings;
   db: Database;
@@ -144,6 +152,8 @@ export interface AppDeps {
   /** How memories that are copies are fetched; from the places of the public ones when absent. */
   memorySync?: Pick<MemorySync, 'fetch'>;
   authenticate: Authenticate;
+  /** What the MCP endpoint accepts; the same when absent. */
+  authenticateMcp?: Authenticate;
   limiter: Limiter;
   /** An integer of 31 random bits. */
   noise: () => number;
@@ -175,7 +185,8 @@ export async function createApp(deps: AppDeps): Promise<Api> {
   answerErrors(app);
   echoRequestIds(app);
   await answerBrowsers(app, settings.browsers);
-  limitRequests(app, deps.limiter, settings.rates);
+  const inner = createInnerCalls();
+  limitRequests(app, deps.limiter, { ...settings.rates, inner });
   cacheEntities(app);
   acceptBodies(app);
   auditRequests(app, { db: deps.db, ids: deps.ids, proxyHops: settings.rates.proxyHops });
@@ -183,7 +194,17 @@ export async function createApp(deps: AppDeps): Promise<Api> {
   await documentRoutes(app, { apiPrefix: settings.apiPrefix, version: settings.health.version });
   healthRoute(app, settings.health);
   openApiRoute(app);
-  await app.register(async (api: Api) => mountApi(api, deps), { prefix: settings.apiPrefix });
+  await mcpRoutes(app, {
+    apiPrefix: settings.apiPrefix,
+    version: settings.health.version,
+    publicUrl: settings.publicUrl,
+    corsOrigins: settings.browsers.corsOrigins,
+    authenticate: deps.authenticateMcp ?? deps.authenticate,
+    inner,
+    operations: createOperationCatalogue(app),
+    runs: createRunKeys(deps.db),
+  });
+  await app.register(async (api: Api) => mountApi(api, deps, inner), { prefix: settings.apiPrefix });
   return app;
 }
 
@@ -197,9 +218,9 @@ function answerErrors(app: Api): void {
   });
 }
 
-async function mountApi(api: Api, deps: AppDeps): Promise<void> {
+async function mountApi(api: Api, deps: AppDeps, inner: InnerCalls): Promise<void> {
   const { db, ids, capabilities, settings, vault } = deps;
-  letIn(api, deps.authenticate);
+  letIn(api, deps.authenticate, inner);
   const link = createLinker(settings);
   const urlOf = (path: string): string => `${settings.publicUrl()}${path}`;
   const mcpServers = createMcpServerService({ db, ids, link, vault, egress: settings.egress ?? parseEgressAllow('') });
@@ -295,9 +316,9 @@ async function mountApi(api: Api, deps: AppDeps): Promise<void> {
   authConfigRoute(api);
   for (const plugin of deps.plugins ?? []) await api.register(plugin);
 }
-  const { perUser, serviceAccountsPerOrg } = settings.tokens;
-  const newId = () => ids.next();
-  await govern(api, 'user', (group) => tokenRoutes(group, createTokenService({ db, newId, limit: perUser })));
-  await govern(api, 'api-keys', (group) =>
-    serviceAccountRoutes(group, createServiceAccountService({ db, newId, limits: { accounts: serviceAccountsPerOrg, tokens: perUser } })),
-  );
+const { perUser, serviceAccountsPerOrg } = settings.tokens;
+const newId = () => ids.next();
+await govern(api, 'user', (group) => tokenRoutes(group, createTokenService({ db, newId, limit: perUser })));
+await govern(api, 'api-keys', (group) =>
+  serviceAccountRoutes(group, createServiceAccountService({ db, newId, limits: { accounts: serviceAccountsPerOrg, tokens: perUser } })),
+);

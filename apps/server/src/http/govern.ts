@@ -2,6 +2,7 @@ import type { Action, Resource } from '@everruns/contract';
 import { admit } from './caller.ts';
 import type { Policy } from './caller.ts';
 import type { Authenticate } from './authenticate.ts';
+import type { InnerCalls } from './inner-calls.ts';
 import type { Api } from './types.ts';
 
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -27,13 +28,13 @@ export async function govern(
 }
 
 /** The one place where requests are let in: who calls, in which organization, and whether that is enough for the route. */
-export function letIn(api: Api, authenticate: Authenticate): void {
+export function letIn(api: Api, authenticate: Authenticate, inner: InnerCalls): void {
   api.decorateRequest('caller');
   api.decorateRequest('scope');
   api.addHook('onRequest', async (request) => {
     const { open, policy } = request.routeOptions.config;
     if (open === true) return;
-    request.caller = await authenticate(request);
+    request.caller = await (inner.current() ?? authenticate)(request);
     const scope = admit(request.caller, policy, READS.has(request.method) ? 'read' : 'change');
     if (scope !== null) request.scope = scope;
   });

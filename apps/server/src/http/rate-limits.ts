@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clientAddress } from '../limits/client-address.ts';
 import { takeOrPass } from '../limits/take-or-pass.ts';
 import type { Decision, Limiter } from '../limits/limiter.ts';
+import type { InnerCalls } from './inner-calls.ts';
 import { pathOf } from './problems.ts';
 import type { Api } from './types.ts';
 
@@ -22,11 +23,14 @@ const MINUTE_MS = 60_000;
 /** What probes and generators of clients ask for. */
 const FREE: ReadonlySet<string> = new Set(['/health', '/metrics', '/api-doc/openapi.json']);
 
-/** Every other request of an address counts, whether or not there is such a thing; when nobody can count, it passes. */
-export function limitRequests(app: Api, limiter: Limiter, { apiPerMinute, proxyHops }: RateSettings): void {
+/**
+ * Every other request of an address counts, whether or not there is such a thing, but not what is asked inside for one that has been counted
+ * already; when nobody can count, it passes.
+ */
+export function limitRequests(app: Api, limiter: Limiter, { apiPerMinute, proxyHops, inner }: RateSettings & { inner: InnerCalls }): void {
   if (apiPerMinute === 0) return;
   app.addHook('onRequest', async (request, reply) => {
-    if (FREE.has(pathOf(request.url))) return;
+    if (FREE.has(pathOf(request.url)) || inner.current() !== undefined) return;
     const decision = await takeOrPass(limiter, `api:global:${addressOf(request, proxyHops)}`, {
       limit: apiPerMinute,
       windowMs: MINUTE_MS,

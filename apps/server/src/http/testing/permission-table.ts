@@ -76,9 +76,11 @@ function below(route: string): string {
   return route.replace(' /', ' /api/v1/');
 }
 
-/** Asks for a permission of an organization, for a known user (`user`), for an operator (`platform`), or for nothing (`open`). */
+/** Asks for a permission of an organization, for a known user (`user`), for an operator (`platform`), or for nothing (`open`); `known` is `user` for whoever only asks. */
 export const PERMISSION_TABLE: Readonly<Record<string, string>> = Object.fromEntries([
   ...rows('open', 'getHealth getAuthConfig'),
+  // Its tools ask for what they do.
+  ['POST /mcp', 'known'],
   ...rows('user', 'listOrganizations getOrganization getMe updateMe'),
   ...rows('user', 'listPersonalAccessTokens createPersonalAccessToken deletePersonalAccessToken listTokenScopes'),
   ...rows('platform', 'getDurableHealth listDurableWorkers listDeadLetters retryDeadLetter'),
@@ -105,7 +107,7 @@ const MEMBERS_WORK_ON = ['agents', 'sessions', 'capabilities', 'mcp-servers', 's
 
 /** Whether somebody of the role meets the policy, in words of their own again. */
 export function roleMeets(role: 'member' | 'admin' | 'owner', policy: string): boolean {
-  if (policy === 'open' || policy === 'user') return true;
+  if (policy === 'open' || policy === 'known' || policy === 'user') return true;
   if (policy === 'platform') return false;
   const [, resource = '', action] = policy.split(':');
   if (role === 'owner') return true;
