@@ -41,6 +41,7 @@ function createHub(more: Partial<HubDeps> = {}): Hub {
     ringBytes: 100_000,
     defer: (work) => void time.after(0, work),
     after: (delayMs, callback) => time.after(delayMs, callback),
+    arriving: () => null,
     onMark: () => undefined,
     onError: (error) => errors.push(error),
     ...more,

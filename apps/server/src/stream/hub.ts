@@ -13,6 +13,8 @@ const CATCH_UP_LIMITS = { rows: 200, bytes: 262_144 };
 const RESYNC_SESSIONS = 1_000;
 const RETRY_FIRST_MS = 50;
 const RETRY_CAP_MS = 2_000;
+/** The end of a call waits no longer for what it printed last. */
+const PRINTED_MS = 250;
 
 export interface HubDeps {
   log: LogReader;
@@ -23,6 +25,8 @@ export interface HubDeps {
   /** Runs something soon, after the caller is done: commits never wait for streams. */
   defer: (work: () => void) => void;
   after: (delayMs: number, callback: () => void) => () => void;
+  /** Settles when the text of sessions that other instances have told of is here; null when there is none on its way. */
+  arriving: (sessionIds: readonly Uuid[]) => Promise<void> | null;
   /** An event ends open texts of a session. */
   onMark: (sessionId: Uuid, mark: TextMark) => void;
   onError: (error: unknown) => void;
@@ -248,6 +252,7 @@ export class Hub {
   async #readBatch(batch: readonly HubSession[]): Promise<void> {
     const asked = batch.map(({ id, orgId, position }) => ({ sessionId: id, orgId, after: position as number }));
     const found = await this.#deps.log.catchUp(asked, CATCH_UP_LIMITS);
+    await this.#printed(found);
     for (const [index, session] of batch.entries()) {
       if (this.#sessions.get(session.id) !== session) continue;
       const answer = found.get(session.id);
@@ -261,6 +266,20 @@ export class Hub {
       if (session.behind) this.#stale.add(session);
       else this.#wake(session); // whoever waited for this read may be caught up now
     }
+  }
+
+  /**
+   * Another instance writes what a call printed last, and tells of it, before the call is over; but reading it may take longer than reading the log.
+   * It comes first, or it would never be shown.
+   */
+  async #printed(found: Awaited<ReturnType<LogReader['catchUp']>>): Promise<void> {
+    const ending = [...found].filter(([, { events }]) => events.some(({ type }) => type === 'tool.completed')).map(([id]) => id);
+    const arriving = ending.length === 0 ? null : this.#deps.arriving(ending);
+    if (arriving === null) return;
+    let stop: () => void = () => undefined;
+    const timeUp = new Promise<void>((resolve) => (stop = this.#deps.after(PRINTED_MS, resolve)));
+    await Promise.race([arriving, timeUp]);
+    stop();
   }
 
   /** What follows our position has been removed from the log: streams find out by themselves that they can't go on. */

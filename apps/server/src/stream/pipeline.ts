@@ -72,6 +72,7 @@ export class Pipeline {
       texts: new LiveTexts(time.nowMs),
       outputs: new LiveOutputs(time.nowMs),
       defer: deps.defer,
+      arriving: (sessionIds) => this.#relay.arriving(sessionIds),
       onMark: (sessionId, mark) => this.#relay.ended(sessionId, mark),
       onError,
     });

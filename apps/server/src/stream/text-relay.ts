@@ -13,7 +13,8 @@ import type { Peers } from './port.ts';
 const REREAD_MS = 1_000;
 const RETRY_MS = 250;
 const CLOSE_MS = 1_000;
-const OUTPUT_WRITTEN_MS = 50;
+/** The end of a call waits no longer for what it printed last; the commit of a database that is slower than this waits as long itself. */
+const OUTPUT_WRITTEN_MS = 250;
 
 export interface TextRelayDeps {
   table: TextTable;
@@ -42,6 +43,9 @@ export class TextRelay {
   readonly #cursors = new Map<Uuid, number>();
   readonly #wanted = new Map<Uuid, Set<Uuid>>();
   #reading = false;
+  /** Sessions whose text is being read, and the read. */
+  #beingRead: ReadonlySet<Uuid> = new Set();
+  #read: Promise<void> = Promise.resolve();
   readonly #rereadAtMs = new Map<Uuid, number>();
 
   constructor(deps: TextRelayDeps) {
@@ -102,6 +106,16 @@ export class TextRelay {
     }
     // None of these rows is needed here, so the next read may begin after them.
     if (!text.partial && !this.#reading) this.#cursors.set(instanceId, Math.max(text.through, this.#cursors.get(instanceId) ?? 0));
+  }
+
+  /** Settles when the text of these sessions that others have told of is here; null when there is none on its way. */
+  arriving(sessionIds: readonly Uuid[]): Promise<void> | null {
+    const onItsWay = (): boolean =>
+      this.#reading && sessionIds.some((id) => this.#beingRead.has(id) || [...this.#wanted.values()].some((wanted) => wanted.has(id)));
+    if (!onItsWay()) return null;
+    return (async () => {
+      while (onItsWay()) await this.#read;
+    })();
   }
 
   /** Reads all open text of sessions: their first stream here has come, or something was missed. */
@@ -184,21 +198,25 @@ export class TextRelay {
   async #readNew(): Promise<void> {
     if (this.#reading) return;
     this.#reading = true;
-    while (this.#wanted.size > 0) {
-      const cursors = new Map([...this.#wanted.keys()].map((id) => [id, this.#cursors.get(id) ?? 0]));
-      const sessions = new Set([...this.#wanted.values()].flatMap((ids) => [...ids]));
-      this.#wanted.clear();
-      try {
-        const { pieces, through, more } = await this.#deps.table.readNew(cursors, [...sessions]);
-        for (const [id, n] of through) this.#cursors.set(id, Math.max(n, this.#cursors.get(id) ?? 0));
-        const holes = pieces.filter((piece) => this.#take(piece) === 'gap').map((piece) => piece.sessionId);
-        this.#reread(holes);
-        if (more) for (const id of cursors.keys()) this.#want(id, sessions);
-      } catch (error) {
-        this.#deps.onError(error); // the connection that LISTENs breaks too, and coming back it reads all again
-      }
-    }
+    while (this.#wanted.size > 0) await (this.#read = this.#readWanted());
     this.#reading = false;
+  }
+
+  async #readWanted(): Promise<void> {
+    const cursors = new Map([...this.#wanted.keys()].map((id) => [id, this.#cursors.get(id) ?? 0]));
+    const sessions = new Set([...this.#wanted.values()].flatMap((ids) => [...ids]));
+    this.#wanted.clear();
+    this.#beingRead = sessions;
+    try {
+      const { pieces, through, more } = await this.#deps.table.readNew(cursors, [...sessions]);
+      for (const [id, n] of through) this.#cursors.set(id, Math.max(n, this.#cursors.get(id) ?? 0));
+      const holes = pieces.filter((piece) => this.#take(piece) === 'gap').map((piece) => piece.sessionId);
+      this.#reread(holes);
+      if (more) for (const id of cursors.keys()) this.#want(id, sessions);
+    } catch (error) {
+      this.#deps.onError(error); // the connection that LISTENs breaks too, and coming back it reads all again
+    }
+    this.#beingRead = new Set();
   }
 
   #reread(sessionIds: readonly Uuid[]): void {

@@ -64,7 +64,21 @@ export class MemoryLog {
   /** Is the text that this event started still being written? */
   isOpen(sessionId: Uuid, startedSequence: number): boolean {
     const open = this.openTexts(sessionId, this.events(sessionId).length);
-    return open.output?.startedSequence === startedSequence || open.thinking?.startedSequence === startedSequence;
+    if (open.output?.startedSequence === startedSequence || open.thinking?.startedSequence === startedSequence) return true;
+    return this.#callAt(sessionId, startedSequence)?.isOver === false;
+  }
+
+  /** Has something printed that began with this event, and may be over by now? */
+  hasPrinted(sessionId: Uuid, startedSequence: number): boolean {
+    return this.#callAt(sessionId, startedSequence) !== null;
+  }
+
+  #callAt(sessionId: Uuid, sequence: number): { isOver: boolean } | null {
+    const event = this.events(sessionId)[sequence - 1];
+    if (event?.type !== 'tool.started') return null;
+    const { id } = (event.data as { tool_call: { id: string } }).tool_call;
+    const ends = (later: DurableEvent): boolean => later.type === 'tool.completed' && later.data['tool_call_id'] === id;
+    return { isOver: this.events(sessionId).slice(sequence).some(ends) };
   }
 
   /** The log as streams read it; `pause` comes before and after each read. */
@@ -114,10 +128,12 @@ function rowOf(event: DurableEvent): EventRow {
   return { sequence: event.sequence, type: event.type, id: event.id, json: JSON.stringify(event) };
 }
 
+type WrittenRow = TextRow & { instanceId: Uuid };
+
 /** The text table, with the real one's behaviour in a crash: rows and markers are gone, nobody is told. */
 export class MemoryTextTable {
   readonly #log: MemoryLog;
-  #rows: (TextRow & { instanceId: Uuid })[] = [];
+  #rows: WrittenRow[] = [];
   #markers = new Set<Uuid>();
 
   constructor(log: MemoryLog) {
@@ -150,7 +166,10 @@ export class MemoryTextTable {
         const fresh = this.#rows.filter((row) => row.n > (cursors.get(row.instanceId) ?? Number.POSITIVE_INFINITY));
         const through = new Map<Uuid, number>();
         for (const row of fresh) through.set(row.instanceId, Math.max(row.n, through.get(row.instanceId) ?? 0));
-        const pieces = this.#open(fresh.filter((row) => sessionIds.includes(row.sessionId)));
+        const pieces = this.#open(
+          fresh.filter((row) => sessionIds.includes(row.sessionId)),
+          (row) => this.#log.hasPrinted(row.sessionId, row.startedSequence),
+        );
         await pause();
         return { pieces, through, more: false };
       },
@@ -168,9 +187,10 @@ export class MemoryTextTable {
     };
   }
 
-  #open(rows: readonly (TextRow & { instanceId: Uuid })[]): TextPiece[] {
+  #open(rows: readonly WrittenRow[], also: (row: WrittenRow) => boolean = () => false): TextPiece[] {
+    const isOpen = (row: WrittenRow): boolean => this.#log.isOpen(row.sessionId, row.startedSequence);
     return rows
-      .filter((row) => this.#log.isOpen(row.sessionId, row.startedSequence))
-      .map((row) => ({ ...row, turnId: this.#log.runningTurn(row.sessionId) ?? '', isOver: false }));
+      .filter((row) => isOpen(row) || also(row))
+      .map((row) => ({ ...row, turnId: this.#log.runningTurn(row.sessionId) ?? '', isOver: !isOpen(row) }));
   }
 }
