@@ -6,3 +6,5 @@ export * from './outbox.ts';
 export * from './prune.ts';
 export * from './tokens.ts';
 export * from './service-accounts.ts';
+export * from './program-logins.ts';
+export * from './identities.ts';
