@@ -1,0 +1,61 @@
+import { createServer, connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import type { Database } from '@everruns/storage';
+
+/** Where a secret may have ended up, and how it may look there. */
+
+/** A secret as it is, in hexadecimal and in base64: bytes in tables and keys in settings are shown so. */
+export function formsOf(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  return [secret, bytes.toString('hex'), bytes.toString('base64').replace(/=+$/, ''), encodeURIComponent(secret)];
+}
+
+/** Which of the secrets stand in a text. */
+export function foundIn(text: string, secrets: ReadonlyMap<string, string>): string[] {
+  return [...secrets].filter(([, secret]) => formsOf(secret).some((form) => text.includes(form))).map(([name]) => name);
+}
+
+/** `table: secret` for every table of which a row holds one of the secrets, in whatever column. */
+export async function foundInTables(db: Database, secrets: ReadonlyMap<string, string>): Promise<string[]> {
+  const tables = await db.run<{ name: string }>({
+    name: 'canary_tables',
+    text: `select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'`,
+  });
+  const found: string[] = [];
+  for (const { name } of tables) {
+    for (const [secret, value] of secrets) {
+      const text = `select 1 from ${name} t, unnest($1::text[]) form where strpos(t::text, form) > 0 limit 1`;
+      if ((await db.run({ name: `canary_${name}`, text }, [formsOf(value)])).length > 0) found.push(`${name}: ${secret}`);
+    }
+  }
+  return found;
+}
+
+/** A way to the worker port on which everything that passes is kept. */
+export async function tapOf(port: number): Promise<{ port: number; passed(): string; close(): Promise<void> }> {
+  const chunks: Buffer[] = [];
+  const server = createServer((socket) => {
+    const onward = connect(port, '127.0.0.1');
+    for (const [from, to] of [
+      [socket, onward],
+      [onward, socket],
+    ] as const) {
+      from.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        to.write(chunk);
+      });
+      from.on('close', () => to.destroy());
+      from.on('error', () => to.destroy());
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    passed: () => Buffer.concat(chunks).toString('latin1'),
+    async close() {
+      server.close();
+    },
+  };
+}
