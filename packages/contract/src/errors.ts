@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   invalid_change_reason: { status: 400, title: 'The reason of the change cannot be stored' },
   unsupported_pat_scopes: { status: 400, title: 'There is no such scope of a token' },
   invalid_account_token: { status: 400, title: 'The link cannot be used' },
+  invalid_login_code: { status: 400, title: 'The code of the login cannot be used' },
   organization_required: { status: 400, title: 'No organization is chosen' },
   unauthenticated: { status: 401, title: 'No valid credential' },
   login_not_offered: { status: 403, title: 'This way to log in is not offered' },
