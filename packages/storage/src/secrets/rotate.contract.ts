@@ -102,8 +102,22 @@ test('beside servers that write, and beside itself: all that is written stays re
       expect(await createVault({ db, keyring: BOTH }).open(placeOf(orgId), written[n])).toBe(`secret of ${orgId}`);
     }
   };
-  const [first, second] = await Promise.all([rotate({ batchSize: 1 }), rotate({ batchSize: 2 }), write(10, 20), write(20, 30)]);
+  // Into the organizations whose keys are being changed, by somebody who knows them and by somebody who opens them anew, until it is over.
+  let over = false;
+  let during = 0;
+  const keepWriting = async (): Promise<void> => {
+    const vault = createVault({ db, keyring: BOTH });
+    for (let n = 0; !over || during < 20; n = (n + 1) % 10) {
+      const orgId = orgs[n] as string;
+      written[n] = await vault.seal(placeOf(orgId), `secret of ${orgId}`);
+      expect(await createVault({ db, keyring: BOTH }).open(placeOf(orgId), written[n])).toBe(`secret of ${orgId}`);
+      during++;
+    }
+  };
+  const rotations = Promise.all([rotate({ batchSize: 1 }), rotate({ batchSize: 2 })]).finally(() => (over = true));
+  const [[first, second]] = await Promise.all([rotations, write(10, 20), write(20, 30), keepWriting()]);
   expect(first.rewrapped + second.rewrapped).toBe(10);
+  expect(during).toBeGreaterThanOrEqual(20);
   expect(await rotate()).toMatchObject({ keys: 30, rewrapped: 0, behind: 0 });
   await expectAllOpen(orgs, written, [CURRENT]);
 });
