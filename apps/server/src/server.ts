@@ -12,10 +12,10 @@ import type { Address, ServerConfig } from './config.ts';
 import type { RefusedHandshake } from './grpc-tls.ts';
 import { startGrpc } from './grpc.ts';
 import type { RunningGrpc } from './grpc.ts';
+import { openIdentity } from './identity/open-identity.ts';
 import { openLimiter } from './limits/open-limiter.ts';
 import { createApp } from './http/app.ts';
 import type { AppSettings } from './http/app.ts';
-import { authenticateAnyone } from './http/authenticate.ts';
 import { waitThroughStreams } from './http/turn-waiter.ts';
 import { govern } from './http/govern.ts';
 import type { Api } from './http/types.ts';
@@ -131,8 +131,11 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   const limiter = openLimiter(config.valkeyUrl, log);
   started.push(() => limiter.close());
   let servedUrl = '';
+  const publicUrl = (): string => config.publicUrl ?? servedUrl;
+  const identity = await openIdentity(config, { db, log, ids, limiter, publicUrl });
+  started.push(() => identity.stop());
   const app = await createApp({
-    settings: { ...appSettings(config), resolution, publicUrl: () => config.publicUrl ?? servedUrl },
+    settings: { ...appSettings(config), resolution, publicUrl },
     db,
     ids,
     vault,
@@ -142,7 +145,8 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
     catalogues: engine.catalogues,
     waiter: waitThroughStreams(pipeline),
     feed: pipeline.feed,
-    authenticate: authenticateAnyone,
+    authenticate: identity.authenticate,
+    identity,
     limiter,
     noise: () => randomInt(2 ** 31),
     logger: log,
@@ -152,10 +156,8 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   await listening(() => app.listen({ ...config.http }), config.http, 'HTTP');
   servedUrl = `http://${formatAddress(boundAddress(app, config.http))}`;
   const catalogues = createCatalogueService({ db, ids, vault, resolution, asker: engine.catalogues });
-  const modelSync = startModelSync({ db, catalogues, log, everyHours: config.modelSyncHours });
-  started.push(() => modelSync.stop());
-  const memorySync = startMemorySync(memorySyncOf(db, parseEgressAllow(config.egressAllow)), log);
-  started.push(() => memorySync.stop());
+  const syncs = startSyncs(config, { db, log, catalogues });
+  started.push(() => syncs.stop());
   const grpc = config.devMode ? null : await listening(() => startWorkerPort(config, engine, log), config.grpc, 'gRPC for workers');
   log.info({ url: servedUrl, grpc: config.devMode ? null : formatAddress(config.grpc), grade: config.grade }, 'control plane is up');
   return {
@@ -163,8 +165,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
     gateway: engine.gateway,
     stop: () =>
       endAll(log, [
-        () => modelSync.stop(),
-        () => memorySync.stop(),
+        () => syncs.stop(),
         // Workers first: they take what runs to other instances, so that nothing of it has to be done again.
         () => {
           engine.drain();
@@ -173,6 +174,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
         },
         () => pipeline.close(),
         () => app.close(),
+        () => identity.stop(),
         () => limiter.close(),
         () => engine.stop(),
         () => webhooks.stop(),
@@ -196,6 +198,17 @@ function appSettings(config: ServerConfig): Omit<AppSettings, 'publicUrl' | 'res
     rates,
     browsers: { corsOrigins, isHttpsOnly: publicUrl?.startsWith('https:') === true },
   };
+}
+
+interface SyncParts extends Pick<Parts, 'db' | 'log'> {
+  catalogues: ReturnType<typeof createCatalogueService>;
+}
+
+/** What is fetched from elsewhere from time to time: the models of vendors, and memories that are copies. */
+function startSyncs(config: ServerConfig, { db, log, catalogues }: SyncParts): { stop(): Promise<void> } {
+  const modelSync = startModelSync({ db, catalogues, log, everyHours: config.modelSyncHours });
+  const memorySync = startMemorySync(memorySyncOf(db, parseEgressAllow(config.egressAllow)), log);
+  return { stop: async () => void (await Promise.all([modelSync.stop(), memorySync.stop()])) };
 }
 
 interface WebhookParts extends Pick<Parts, 'db' | 'log'> {

@@ -3,8 +3,10 @@ import type { IdSource } from '@everruns/contract';
 import { PROVIDER_TYPES } from '@everruns/contract';
 import { parseEgressAllow, type EgressAllow } from '@everruns/outbound';
 import type { Database, Vault } from '@everruns/storage';
+import cookie from '@fastify/cookie';
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify';
+import type { Identity } from '../identity/identity.ts';
 import { createAgentService } from '../services/agents.ts';
 import { createServiceAccountService } from '../identity/service-accounts.ts';
 import { createTokenService } from '../identity/tokens.ts';
@@ -64,6 +66,7 @@ import { forgetBody, refusedBody } from './large-bodies.ts';
 import { answerClientError, sendProblem, toPlatformError } from './problems.ts';
 import { echoRequestIds, requestId } from './request-ids.ts';
 import { agentRoutes } from './routes/agents.ts';
+import { authRoutes } from './routes/auth.ts';
 import { budgetRoutes } from './routes/budgets.ts';
 import { capabilityRoutes } from './routes/capabilities.ts';
 import { connectionRoutes } from './routes/connections.ts';
@@ -81,7 +84,7 @@ import { knowledgeRoutes } from './routes/knowledge.ts';
 import { memoryRoutes } from './routes/memories.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { messageRoutes } from './routes/messages.ts';
-import { authConfigRoute, organizationRoutes } from './routes/organizations.ts';
+import { organizationRoutes } from './routes/organizations.ts';
 import { participantRoutes } from './routes/participants.ts';
 import { createCatalogueService } from '../services/catalogues.ts';
 import type { CatalogueAsker } from '../turns/catalogues.ts';
@@ -152,6 +155,8 @@ export interface AppDeps {
   /** How memories that are copies are fetched; from the places of the public ones when absent. */
   memorySync?: Pick<MemorySync, 'fetch'>;
   authenticate: Authenticate;
+  /** Logging in, and what belongs to it. */
+  identity: Identity;
   /** What the MCP endpoint accepts; the same when absent. */
   authenticateMcp?: Authenticate;
   limiter: Limiter;
@@ -185,6 +190,7 @@ export async function createApp(deps: AppDeps): Promise<Api> {
   answerErrors(app);
   echoRequestIds(app);
   await answerBrowsers(app, settings.browsers);
+  await app.register(cookie);
   const inner = createInnerCalls();
   limitRequests(app, deps.limiter, { ...settings.rates, inner });
   cacheEntities(app);
@@ -313,7 +319,12 @@ async function mountApi(api: Api, deps: AppDeps, inner: InnerCalls): Promise<voi
     taskWebhookRoutes(group, createTaskWebhookService({ db, ids, vault, egress }));
     organizationRoutes(group, createOrganizationService({ db }));
   });
-  authConfigRoute(api);
+  authRoutes(api, {
+    identity: deps.identity,
+    loginProviders: [],
+    isHttpsOnly: settings.browsers.isHttpsOnly,
+    proxyHops: settings.rates.proxyHops,
+  });
   for (const plugin of deps.plugins ?? []) await api.register(plugin);
 }
 const { perUser, serviceAccountsPerOrg } = settings.tokens;

@@ -74,6 +74,7 @@ export function sendProblem(reply: FastifyReply, error: PlatformError): FastifyR
   const problem = problemOf(error, pathOf(reply.request.url));
   if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   if (error.retryAfterSeconds !== undefined) reply.header('retry-after', String(error.retryAfterSeconds));
+  if (error.code === 'unauthenticated' && !reply.hasHeader('www-authenticate')) reply.header('www-authenticate', 'Bearer realm="everruns"');
   // Of what would have been sent instead.
   reply.removeHeader('content-disposition');
   // As bytes: a route's response schemas say nothing about problems, and the media type has no charset.

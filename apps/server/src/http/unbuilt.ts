@@ -12,7 +12,6 @@ const UNBUILT: readonly RegExp[] = [
   /^\/sessions\/chat(\/|$)/,
   /^\/sessions\/[^/]+\/(sandbox|git|voice)(\/|$)/,
   // Accounts
-  /^\/auth\/(login|register|refresh|logout|forgot-password|reset-password|verify-email|resend-verification)$/,
   /^\/auth\/(oauth|callback|cli)(\/|$)/,
   /^\/orgs\/[^/]+\/(feature-flags|onboarding|members|invites)(\/|$)/,
   /^\/users\/me\/(export|switch-org)$/,

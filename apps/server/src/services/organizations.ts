@@ -50,6 +50,7 @@ export function createOrganizationService({ db }: { db: Database }): Organizatio
         name: user.name,
         roles: memberships.filter((membership) => membership.org_id === scope.orgId).map(({ role }) => role),
         avatar_url: user.avatar_url,
+        email_verified: user.email_verified_at !== null,
         organizations: memberships.map(({ org_id, org_name, role }) => ({
           public_id: toPublicId('organization', org_id),
           name: org_name,

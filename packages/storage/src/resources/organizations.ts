@@ -20,6 +20,7 @@ export interface UserRow extends Row {
   id: Uuid;
   email: string;
   name: string;
+  email_verified_at: Date | null;
   auth_provider: string | null;
   avatar_url: string | null;
   locale: string | null;
@@ -50,17 +51,17 @@ const UPDATE: Statement = {
       .map((column) => `o.${column.trim()}`)
       .join(', ')}`,
 };
-const USER_COLUMNS = 'id, email, name, auth_provider, avatar_url, locale, timezone, created_at';
+const USER_COLUMNS = 'id, email, name, email_verified_at, auth_provider, avatar_url, locale, timezone, created_at';
 const FIND_USER: Statement = { name: 'user_find', text: `select ${USER_COLUMNS} from users where id = $1` };
 const UPDATE_USER: Statement = {
   name: 'user_update',
   text: `update users u set name = n.name, locale = n.locale, timezone = n.timezone, updated_at = clock_timestamp()
     from (select x.id as key, n.* from users x cross join lateral jsonb_populate_record(x, $2) n where x.id = $1 for update of x) n
-    where u.id = n.key returning u.id, u.email, u.name, u.auth_provider, u.avatar_url, u.locale, u.timezone, u.created_at`,
+    where u.id = n.key returning u.id, u.email, u.name, u.email_verified_at, u.auth_provider, u.avatar_url, u.locale, u.timezone, u.created_at`,
 };
 const MEMBERS: Statement = {
   name: 'org_users',
-  text: `select u.id, u.email, u.name, u.auth_provider, u.avatar_url, u.locale, u.timezone, u.created_at, m.role
+  text: `select u.id, u.email, u.name, u.email_verified_at, u.auth_provider, u.avatar_url, u.locale, u.timezone, u.created_at, m.role
     from org_members m join users u on u.id = m.user_id
     where m.org_id = $1 and u.kind = 'person' and not exists (select from unnest($2::text[]) t
       where position(lower(t collate "pg_c_utf8") in lower((u.name || ' ' || u.email) collate "pg_c_utf8")) = 0)

@@ -1,5 +1,4 @@
 import {
-  AuthConfig,
   CurrentUser,
   listOf,
   Organization,
@@ -65,14 +64,5 @@ export function organizationRoutes(app: Api, organizations: OrganizationService)
     '/v1/auth/me',
     { schema: { tags: ['Auth'], operationId: 'getMe', response: { 200: CurrentUser } }, config: { policy: 'user' } },
     async ({ caller }) => organizations.me(caller),
-  );
-}
-
-/** What a login page needs to know, before anybody is logged in. */
-export function authConfigRoute(app: Api): void {
-  app.get(
-    '/v1/auth/config',
-    { schema: { tags: ['Auth'], operationId: 'getAuthConfig', response: { 200: AuthConfig } }, config: { open: true } },
-    async () => ({ mode: 'none' as const, password_auth_enabled: false, oauth_providers: [], signup_enabled: false }),
   );
 }

@@ -79,6 +79,7 @@ function below(route: string): string {
 /** Asks for a permission of an organization, for a known user (`user`), for an operator (`platform`), or for nothing (`open`); `known` is `user` for whoever only asks. */
 export const PERMISSION_TABLE: Readonly<Record<string, string>> = Object.fromEntries([
   ...rows('open', 'getHealth getAuthConfig'),
+  ...rows('open', 'login register refreshLogin logout forgotPassword resetPassword verifyEmail resendVerification'),
   // Its tools ask for what they do.
   ['POST /mcp', 'known'],
   ...rows('user', 'listOrganizations getOrganization getMe updateMe'),

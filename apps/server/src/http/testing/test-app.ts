@@ -20,7 +20,11 @@ import { createApp } from '../app.ts';
 import type { AppDeps, AppSettings } from '../app.ts';
 import type { Authenticate } from '../authenticate.ts';
 import { SCHEDULE_LIMITS } from '../../services/schedules.ts';
-import { authenticateAnyone } from '../authenticate.ts';
+import { makePerson, mailbox, testIdentity } from './test-identity.ts';
+import type { Mailbox, Person, PersonOptions, TestAuth } from './test-identity.ts';
+import type { MailTransport } from '../../identity/mail/transport.ts';
+import type { Identity } from '../../identity/identity.ts';
+import { withLocalFallback } from '../../limits/auth-limits.ts';
 import { pino } from 'pino';
 
 export const TEST_KEYRING: Keyring = [parseKek(`kek-v1:${Buffer.alloc(32, 7).toString('base64')}`)];
@@ -55,6 +59,11 @@ export interface TestApp {
   url: string;
   db: Database;
   fixture: EngineFixture;
+  identity: Identity;
+  /** What the identity of the application has sent. */
+  mailbox: Mailbox;
+  /** Somebody who is logged in; for `auth: 'full'`. */
+  person(options?: PersonOptions): Promise<Person>;
   /** `path` starts below the API prefix: `/v1/...`; text and bytes are sent as they are, anything else as JSON. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   /** Rows of every table of the schema, for "nothing changed". */
@@ -74,6 +83,13 @@ export interface TestAppOptions {
   apiPrefix?: string;
   waiter?: TurnWaiter;
   authenticate?: Authenticate;
+  /** Who may call; default `none`. In mode `admin` it is admin@example.com. */
+  auth?: TestAuth;
+  /** Milliseconds between attempts to send a mail. */
+  mailRetryMs?: readonly number[];
+  mailTransport?: MailTransport;
+  /** The clock of access tokens. */
+  now?: () => Date;
   /** Routes that other parts of the server bring. */
   plugins?: (fixture: EngineFixture) => AppDeps['plugins'];
   feed?: Pick<CommitFeed, 'committed'>;
@@ -93,11 +109,25 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
   await provisionAll(db, grade, offeredExamples(options.examples ?? [], { registry, grade }));
   const apiPrefix = options.apiPrefix ?? '/api';
   let url = '';
+  const ids = createIdSource();
+  const limiter = options.limiter ?? createMemoryLimiter({ nowMs: () => performance.now() });
+  const sent = mailbox();
+  const identity = await testIdentity({
+    db,
+    ids,
+    auth: options.auth ?? 'none',
+    limiter: withLocalFallback(limiter, createMemoryLimiter({ nowMs: () => performance.now() })),
+    transport: options.mailTransport ?? sent,
+    publicUrl: () => url,
+    ...(options.browsers !== undefined && { corsOrigins: options.browsers.corsOrigins }),
+    ...(options.now !== undefined && { now: options.now }),
+    ...(options.mailRetryMs !== undefined && { mailRetryMs: options.mailRetryMs }),
+  });
   const app = await createApp({
     settings: {
       apiPrefix,
       publicUrl: () => url,
-      health: { version: '0.0.0-test', authMode: 'none', grade, runnerMode: 'workers' },
+      health: { version: '0.0.0-test', authMode: identity.auth.mode, grade, runnerMode: 'workers' },
       resolution: { grade, fallbackKeys: options.fallbackKeys ?? {} },
       limits: options.limits ?? { harnesses: 0, agents: 0, sessions: 0 },
       schedules: SCHEDULE_LIMITS,
@@ -108,7 +138,8 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       checkResponses: true,
     },
     db,
-    ids: createIdSource(),
+    ids,
+    identity,
     vault: createVault({ db, keyring: options.keyring ?? TEST_KEYRING }),
     capabilities: registry,
     turns: engine.turns,
@@ -117,8 +148,8 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     waiter: options.waiter ?? neverEnding,
     feed: options.feed ?? { committed: () => undefined },
     ...(options.memorySync === undefined ? {} : { memorySync: options.memorySync }),
-    authenticate: options.authenticate ?? authenticateAnyone,
-    limiter: options.limiter ?? createMemoryLimiter({ nowMs: () => performance.now() }),
+    authenticate: options.authenticate ?? identity.authenticate,
+    limiter,
     noise: () => Math.floor(Math.random() * 2 ** 31),
     logger: pino({ level: 'silent' }),
     plugins: options.plugins?.(fixture) ?? [],
@@ -130,10 +161,14 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     url,
     db,
     fixture,
+    identity,
+    mailbox: sent,
+    person: (person) => makePerson({ db, ids, identity }, person),
     call: (method, path, body, headers) => callApi(`${url}${apiPrefix}${path}`, { method, body, headers }),
     rowCounts: () => rowCounts(db),
     async close() {
       await app.close();
+      await identity.stop();
       await fixture.close();
     },
   };
