@@ -6,6 +6,8 @@ import { readGrpcTls } from './grpc-tls.ts';
 import type { GrpcTls } from './grpc-tls.ts';
 import { AUTH_ENVIRONMENT, authOf } from './config-auth.ts';
 import type { AuthSettings } from './config-auth.ts';
+import { LIMIT_ENVIRONMENT, limitsOf } from './config-limits.ts';
+import type { LimitSettings } from './config-limits.ts';
 import { count, flag, positive, publicUrl, text, variable } from './config-variables.ts';
 import type { FallbackKeys, Grade } from './services/model-resolution.ts';
 import { SCHEDULE_LIMITS } from './services/schedules.ts';
@@ -175,6 +177,7 @@ export const ENVIRONMENT = {
     '`60`, in grade dev `0`',
     'Sessions that an organization makes in any minute, forks too; 0 = no limit.',
   ),
+  ...LIMIT_ENVIRONMENT,
   TRUSTED_PROXY_HOPS: variable(
     count,
     '`1`',
@@ -250,7 +253,9 @@ export interface ServerConfig {
   readonly schedules: ScheduleLimits;
   readonly limits: { harnesses: number; agents: number; sessions: number };
   readonly tokens: { perUser: number; serviceAccountsPerOrg: number };
-  readonly rates: { apiPerMinute: number; sessionsPerMinute: number; proxyHops: number };
+  readonly rates: LimitSettings['rates'] & { apiPerMinute: number; sessionsPerMinute: number; proxyHops: number };
+  readonly organizations: LimitSettings['organizations'];
+  readonly auditDays: number;
   readonly corsOrigins: readonly string[];
   /** Null: each instance counts by itself. */
   readonly valkeyUrl: string | null;
@@ -322,6 +327,7 @@ function assemble(values: Values, problems: string[]): ServerConfig {
   const url = values.DATABASE_URL ?? '';
   if (url === '' && !problems.some((problem) => problem.startsWith('DATABASE_URL'))) problems.push('DATABASE_URL: required');
   const unlimited = grade === 'dev';
+  const limits = limitsOf(values, unlimited);
   return {
     grade,
     devMode,
@@ -356,7 +362,10 @@ function assemble(values: Values, problems: string[]): ServerConfig {
       perUser: values.RESOURCE_LIMIT_MAX_PERSONAL_ACCESS_TOKENS_PER_USER ?? (unlimited ? 0 : 25),
       serviceAccountsPerOrg: values.RESOURCE_LIMIT_MAX_SERVICE_ACCOUNTS_PER_ORG ?? (unlimited ? 0 : 50),
     },
+    organizations: limits.organizations,
+    auditDays: limits.auditDays,
     rates: {
+      ...limits.rates,
       apiPerMinute: values.RATE_LIMIT_API_REQUESTS_PER_MINUTE ?? (unlimited ? 0 : 1_200),
       sessionsPerMinute: values.RATE_LIMIT_ORG_SESSION_CREATE_PER_MINUTE ?? (unlimited ? 0 : 60),
       proxyHops: values.TRUSTED_PROXY_HOPS ?? 1,

@@ -120,7 +120,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
       createStreams({ db, openDedicated: () => directDb.dedicated(), peers, config: streamConfig(config), log, clock: systemClock }),
     address: formatAddress(config.http),
     sole: config.soleInstance,
-    settings: { clientDeadlineMs: config.clientDeadlineMs },
+    settings: { clientDeadlineMs: config.clientDeadlineMs, auditDays: config.auditDays },
     sessionLimit: config.limits.sessions,
     sendWebhooks: () => webhooks.poke(),
   });
@@ -187,13 +187,14 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
 }
 
 function appSettings(config: ServerConfig): Omit<AppSettings, 'publicUrl' | 'resolution'> {
-  const { apiPrefix, auth, grade, limits, tokens, schedules, rates, corsOrigins, publicUrl } = config;
+  const { apiPrefix, auth, grade, limits, tokens, organizations, schedules, rates, corsOrigins, publicUrl } = config;
   return {
     apiPrefix,
     health: { version: SERVER_VERSION, authMode: auth.mode, grade, runnerMode: config.devMode ? 'in_process' : 'workers' },
     egress: parseEgressAllow(config.egressAllow),
     limits,
     tokens,
+    organizations,
     schedules,
     rates,
     browsers: { corsOrigins, isHttpsOnly: publicUrl?.startsWith('https:') === true },

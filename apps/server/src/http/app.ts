@@ -1,15 +1,16 @@
 import type { CapabilityRegistry } from '@everruns/agent';
-import type { IdSource } from '@everruns/contract';
+import type { IdSource, Uuid } from '@everruns/contract';
 import { PROVIDER_TYPES } from '@everruns/contract';
 import { parseEgressAllow, type EgressAllow } from '@everruns/outbound';
+import { roleIn } from '@everruns/storage';
 import type { Database, Vault } from '@everruns/storage';
 import cookie from '@fastify/cookie';
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify';
-import type { Identity } from '../identity/identity.ts';
-import { createAgentService } from '../services/agents.ts';
 import { createServiceAccountService } from '../identity/service-accounts.ts';
 import { createTokenService } from '../identity/tokens.ts';
+import type { Identity } from '../identity/identity.ts';
+import { createAgentService } from '../services/agents.ts';
 import { createBudgetService } from '../services/budgets.ts';
 import { createCapabilityService } from '../services/capabilities.ts';
 import { createCapabilityRules } from '../services/capability-rules.ts';
@@ -34,11 +35,11 @@ import { createMessageService } from '../services/messages.ts';
 import type { TurnWaiter } from '../services/messages.ts';
 import type { CallerScope } from '../services/scope.ts';
 import type { ResolutionPolicy } from '../services/model-resolution.ts';
+import type { InvitationMails } from '../services/organization-invitations.ts';
 import { createModelService } from '../services/models.ts';
 import { createMountedFiles } from '../services/mounted-files.ts';
 import { createMounts } from '../services/mounts.ts';
 import { refusedReferences } from '../services/named-in-configs.ts';
-import { createOrganizationService } from '../services/organizations.ts';
 import { createParticipantService } from '../services/participants.ts';
 import { createContextReports } from '../services/context-report.ts';
 import { createPreviewService } from '../services/previews.ts';
@@ -54,6 +55,9 @@ import type { Authenticate } from './authenticate.ts';
 import { auditRequests } from './audit.ts';
 import { acceptBodies } from './body.ts';
 import { govern, letIn } from './govern.ts';
+import { organizationArea } from './organizations.ts';
+import type { OrganizationLimits } from './organizations.ts';
+import { chooseByPath } from './path-organization.ts';
 import { cacheEntities } from './caching.ts';
 import { answerUnknownRoutes } from './not-found.ts';
 import { createInnerCalls } from './inner-calls.ts';
@@ -84,7 +88,7 @@ import { knowledgeRoutes } from './routes/knowledge.ts';
 import { memoryRoutes } from './routes/memories.ts';
 import { approvalRoutes } from './routes/approvals.ts';
 import { messageRoutes } from './routes/messages.ts';
-import { organizationRoutes } from './routes/organizations.ts';
+
 import { participantRoutes } from './routes/participants.ts';
 import { createCatalogueService } from '../services/catalogues.ts';
 import type { CatalogueAsker } from '../turns/catalogues.ts';
@@ -102,6 +106,7 @@ import { contextReportRoutes } from './routes/context-report.ts';
 import { sessionResourceRoutes } from './routes/session-resources.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { skillRoutes } from './routes/skills.ts';
+import { serviceAccountRoutes, tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { workspaceRoutes } from './routes/workspaces.ts';
 import type { Limiter } from '../limits/limiter.ts';
@@ -111,7 +116,6 @@ import { limitRequests, sessionRate } from './rate-limits.ts';
 import type { RateSettings } from './rate-limits.ts';
 import type { Api } from './types.ts';
 import { checkingSerializer, plainSerializer, validatorCompiler } from './validation.ts';
-import { serviceAccountRoutes, tokenRoutes } from './routes/tokens.ts';
 
 export const JSON_BODY_LIMIT_BYTES = 1_048_576;
 /** For receiving a whole request; answers may take as long as they like. */
@@ -126,6 +130,9 @@ export interface AppSettings {
   resolution: ResolutionPolicy;
   /** Most rows of an organization; 0 = no limit. */
   limits: { harnesses: number; agents: number; sessions: number };
+  /** Most tokens of a user, and service accounts of an organization; 0 = no limit. */
+  tokens: { perUser: number; serviceAccountsPerOrg: number };
+  organizations: OrganizationLimits;
   schedules: ScheduleLimits;
   rates: RateSettings;
   browsers: BrowserSettings;
@@ -135,12 +142,6 @@ export interface AppSettings {
   checkResponses?: boolean;
 }
 
-/** Most tokens of a user, and service accounts of an organization; 0 = no limit. */
-tokens: {
-  perUser: number;
-  serviceAccountsPerOrg: number;
-}
-organizations: OrganizationLimits;
 export interface AppDeps {
   settings: AppSettings;
   db: Database;
@@ -159,6 +160,10 @@ export interface AppDeps {
   identity: Identity;
   /** What the MCP endpoint accepts; the same when absent. */
   authenticateMcp?: Authenticate;
+  /** How the invited hear of it, or null: whoever invites is told the link; as the identity does it when absent. */
+  invitationMails?: InvitationMails | null;
+  /** Hears of organizations that nobody is left in. */
+  organizationsClosed?: (orgIds: readonly Uuid[]) => void;
   limiter: Limiter;
   /** An integer of 31 random bits. */
   noise: () => number;
@@ -195,6 +200,7 @@ export async function createApp(deps: AppDeps): Promise<Api> {
   limitRequests(app, deps.limiter, { ...settings.rates, inner });
   cacheEntities(app);
   acceptBodies(app);
+  chooseByPath(app, (orgId, userId) => roleIn(deps.db, orgId, userId));
   auditRequests(app, { db: deps.db, ids: deps.ids, proxyHops: settings.rates.proxyHops });
   answerUnknownRoutes(app, settings.apiPrefix);
   await documentRoutes(app, { apiPrefix: settings.apiPrefix, version: settings.health.version });
@@ -312,12 +318,24 @@ async function mountApi(api: Api, deps: AppDeps, inner: InnerCalls): Promise<voi
   );
   await govern(api, 'mcp-servers', (group) => mcpServerRoutes(group, mcpServers));
   await govern(api, 'skills', (group) => skillRoutes(group, skills));
+  const { perUser, serviceAccountsPerOrg } = settings.tokens;
+  const newId = () => ids.next();
+  await govern(api, 'user', (group) => tokenRoutes(group, createTokenService({ db, newId, limit: perUser })));
+  await govern(api, 'api-keys', (group) =>
+    serviceAccountRoutes(group, createServiceAccountService({ db, newId, limits: { accounts: serviceAccountsPerOrg, tokens: perUser } })),
+  );
   await govern(api, 'budgets', (group) => budgetRoutes(group, createBudgetService({ db, ids, roomMade: () => turns.lookAgain() })));
   await govern(api, 'reports', (group) => usageRoutes(group, db));
   await govern(api, 'settings', (group) => {
     const egress = settings.egress ?? parseEgressAllow('');
     taskWebhookRoutes(group, createTaskWebhookService({ db, ids, vault, egress }));
-    organizationRoutes(group, createOrganizationService({ db }));
+    organizationArea(group, {
+      ...{ db, ids, limiter: deps.limiter, rates: settings.rates, grade: settings.resolution.grade, limits: settings.organizations },
+      isHttpsOnly: settings.browsers.isHttpsOnly,
+      mails: deps.invitationMails === undefined ? deps.identity.invitationMails : deps.invitationMails,
+      inviteUrl: (token) => urlOf(`/invites/${token}`),
+      closed: deps.organizationsClosed ?? (() => undefined),
+    });
   });
   authRoutes(api, {
     identity: deps.identity,
@@ -327,9 +345,3 @@ async function mountApi(api: Api, deps: AppDeps, inner: InnerCalls): Promise<voi
   });
   for (const plugin of deps.plugins ?? []) await api.register(plugin);
 }
-const { perUser, serviceAccountsPerOrg } = settings.tokens;
-const newId = () => ids.next();
-await govern(api, 'user', (group) => tokenRoutes(group, createTokenService({ db, newId, limit: perUser })));
-await govern(api, 'api-keys', (group) =>
-  serviceAccountRoutes(group, createServiceAccountService({ db, newId, limits: { accounts: serviceAccountsPerOrg, tokens: perUser } })),
-);

@@ -66,7 +66,7 @@ export function auditRequests(api: Api, { db, ids, proxyHops }: AuditDeps): void
 /** A reason that somebody gave is kept, whoever else records the change. */
 function changesSomething({ method, routeOptions, changeReason }: FastifyRequest): boolean {
   const { audit, policy } = routeOptions.config;
-  if (READS.has(method) || audit === 'nothing' || policy?.endsWith(':view') === true) return false;
+  if (READS.has(method) || audit === 'nothing' || (method === 'POST' && policy?.endsWith(':view') === true)) return false;
   return audit !== 'event_log' || changeReason !== null;
 }
 

@@ -34,7 +34,7 @@ export function letIn(api: Api, authenticate: Authenticate, inner: InnerCalls): 
   api.addHook('onRequest', async (request) => {
     const { open, policy } = request.routeOptions.config;
     if (open === true) return;
-    request.caller = await (inner.current() ?? authenticate)(request);
+    request.caller = await request.chosenByPath(await (inner.current() ?? authenticate)(request));
     const scope = admit(request.caller, policy, READS.has(request.method) ? 'read' : 'change');
     if (scope !== null) request.scope = scope;
   });

@@ -41,7 +41,7 @@ const STAND_IN: Authenticate = (request) => {
     role,
     permissions: withinScopes(ROLE_PERMISSIONS[role], [scopes]),
     isPlatformUser: who === 'operator',
-    credential: { kind: 'personal_access_token', id: null, scopes: [scopes] },
+    credential: { kind: 'personal_access_token', id: null, scopes: [scopes], boundOrgId: null },
   };
 };
 
@@ -72,21 +72,30 @@ async function documentedParameters(): Promise<Map<string, Parameter[]>> {
   return new Map(operations.map(({ operationId, parameters: all = [] }) => [operationId, all.filter((one) => one.in === 'path')]));
 }
 
-/** A path with ids that look like ids and belong to nothing. */
-function pathOf({ url, operationId = '' }: KnownRoute): string {
+/** A path with ids that look like ids and belong to nothing; organizations are the caller's own. */
+function pathOf({ url, operationId = '' }: KnownRoute, orgId: string): string {
   const known = parameters.get(operationId) ?? [];
-  return url.replace(/:(\w+)/g, (_all, name: string) => sample(known.find((one) => one.name === name))).replace('*', 'nothing');
+  return url
+    .replace(/:(\w+)/g, (_all, name: string) =>
+      sample(
+        known.find((one) => one.name === name),
+        orgId,
+      ),
+    )
+    .replace('*', 'nothing');
 }
 
-function sample(parameter: Parameter | undefined): string {
+function sample(parameter: Parameter | undefined, orgId: string): string {
   const prefix = /^\^([a-z]+)_\[0-9a-f\]/.exec(parameter?.schema.pattern ?? '')?.[1];
+  if (prefix === 'org') return toPublicId('organization', orgId);
   if (prefix !== undefined) return `${prefix}_${'e'.repeat(32)}`;
   return parameter?.schema.format === 'uuid' ? '01933b5a-0000-7000-8000-0000000000ee' : 'nothing';
 }
 
 async function statusOf(route: KnownRoute, headers: Record<string, string>): Promise<number> {
   const hasBody = route.method !== 'GET';
-  const response = await fetch(app.url + pathOf(route), {
+  const orgId = headers['authorization']?.startsWith('stranger') === true ? OTHER : DEFAULT_ORG_ID;
+  const response = await fetch(app.url + pathOf(route, orgId), {
     method: route.method,
     headers: { ...headers, ...(hasBody ? { 'content-type': 'application/json' } : {}) },
     redirect: 'manual',

@@ -14,11 +14,14 @@ export interface RateSettings {
   apiPerMinute: number;
   /** Sessions that are made in one organization, forks too, in a minute. */
   sessionsPerMinute: number;
+  /** Organizations that one user makes in an hour. */
+  organizationsPerHour: number;
   /** Proxies before this process that add to `X-Forwarded-For`. */
   proxyHops: number;
 }
 
 const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /** What probes and generators of clients ask for. */
 const FREE: ReadonlySet<string> = new Set(['/health', '/metrics', '/api-doc/openapi.json']);
@@ -54,6 +57,15 @@ export function sessionRate(limiter: Limiter, { sessionsPerMinute }: RateSetting
     if (sessionsPerMinute === 0) return;
     const decision = await takeOrPass(limiter, `org:session_create:${orgId}`, { limit: sessionsPerMinute, windowMs: MINUTE_MS });
     if (decision !== null) refuse(decision, `An organization can make ${sessionsPerMinute} sessions in a minute.`);
+  };
+}
+
+/** Throws `rate_limited` when a user makes organizations too fast. */
+export function organizationRate(limiter: Limiter, { organizationsPerHour }: RateSettings): (userId: Uuid) => Promise<void> {
+  return async (userId) => {
+    if (organizationsPerHour === 0) return;
+    const decision = await takeOrPass(limiter, `user:org_create:${userId}`, { limit: organizationsPerHour, windowMs: HOUR_MS });
+    if (decision !== null) refuse(decision, `A user can make ${organizationsPerHour} organizations in an hour.`);
   };
 }
 

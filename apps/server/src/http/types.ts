@@ -19,6 +19,8 @@ declare module 'fastify' {
     caller: Caller;
     /** The caller in the chosen organization: there for every route whose policy is a permission. */
     scope: CallerScope;
+    /** The caller in the organization that the path names, where the route is one of an organization itself. */
+    chosenByPath: (caller: Caller) => Promise<Caller>;
     /** Why the caller changes something, as they said. */
     changeReason: string | null;
     /** `id` of the answer, for the audit log. */
@@ -39,6 +41,8 @@ declare module 'fastify' {
     open?: boolean;
     /** What it asks of its caller; every route that is not open has one. */
     policy?: Policy;
+    /** `path`: the organization that the path names is the chosen one. */
+    organization?: 'path';
     /** `event_log`: the session's own events tell of it; `nothing`: it changes nothing. Every other change is in the audit log. */
     audit?: 'event_log' | 'nothing';
   }

@@ -1,7 +1,18 @@
 import { PlatformError, toPublicId } from '@everruns/contract';
-import type { CurrentUser, Organization, UpdateOrganization, UpdateUser, User, Uuid } from '@everruns/contract';
-import { findUser, listMembers, listMemberships, listOrganizations, updateOrganization, updateUser } from '@everruns/storage';
+import type { IdSource, CurrentUser, Organization, UpdateOrganization, UpdateUser, User, Uuid } from '@everruns/contract';
+import {
+  completeOnboarding,
+  createOrganization,
+  findUser,
+  listMembers,
+  listMemberships,
+  listOrganizations,
+  updateOrganization,
+  updateUser,
+} from '@everruns/storage';
 import type { Database, OrganizationFields, OrganizationRow, UserChanges, UserRow } from '@everruns/storage';
+import type { Grade } from './model-resolution.ts';
+import { provisionPlan } from './provisioning.ts';
 import { iso, isoOrNull, present } from './present/fields.ts';
 import { requireHarnessReference, requireModel } from './references.ts';
 import type { CallerScope } from './scope.ts';
@@ -10,27 +21,56 @@ import type { CallerScope } from './scope.ts';
 interface KnownUser {
   userId: Uuid;
   orgId: Uuid | null;
+  /** `boundOrgId`: of a token that works in one organization alone. */
+  credential: { boundOrgId: Uuid | null };
+}
+
+export interface OrganizationDeps {
+  db: Database;
+  ids: IdSource;
+  grade: Grade;
+  /** Throws `rate_limited` when a user makes organizations too fast. */
+  admit: (userId: Uuid) => Promise<void>;
+  /** Most organizations that one user owns; 0 = no limit. */
+  limit: number;
 }
 
 export interface OrganizationService {
   list(caller: KnownUser): Promise<Organization[]>;
   /** Throws `not_found` for an organization that the caller is no member of. */
   get(caller: KnownUser, orgId: Uuid): Promise<Organization>;
+  /** With what every organization starts with; the caller owns it. Throws `forbidden`, `rate_limited`, `resource_limit_reached`. */
+  create(caller: KnownUser, name: string): Promise<Organization>;
+  completeOnboarding(scope: CallerScope): Promise<Organization>;
   update(scope: CallerScope, orgId: Uuid, request: UpdateOrganization): Promise<Organization>;
   members(scope: CallerScope, tokens: readonly string[]): Promise<User[]>;
   me(caller: KnownUser): Promise<CurrentUser>;
   updateMe(caller: KnownUser, request: UpdateUser): Promise<{ id: string; email: string; name: string; avatar_url?: string }>;
 }
 
-export function createOrganizationService({ db }: { db: Database }): OrganizationService {
-  const requireOrganization = async (scope: KnownUser, orgId: Uuid): Promise<OrganizationRow> => {
+export function createOrganizationService({ db, ids, grade, admit, limit }: OrganizationDeps): OrganizationService {
+  const requireOrganization = async (scope: Pick<KnownUser, 'userId'>, orgId: Uuid): Promise<OrganizationRow> => {
     const row = (await listOrganizations(db, scope.userId)).find((candidate) => candidate.id === orgId);
     if (row === undefined) throw notFound();
     return row;
   };
   return {
-    async list(scope) {
-      return (await listOrganizations(db, scope.userId)).map(presentOrganization);
+    async list({ userId, credential: { boundOrgId } }) {
+      const all = await listOrganizations(db, userId);
+      return all.filter(({ id }) => boundOrgId === null || id === boundOrgId).map(presentOrganization);
+    },
+    async create({ userId, credential }, name) {
+      if (credential.boundOrgId !== null) throw new PlatformError('forbidden', 'This token is for one organization.');
+      await admit(userId);
+      const id = ids.next();
+      const row = await createOrganization(db, { id, name, userId, limit, provision: provisionPlan(id, grade) });
+      if (row === 'limit') throw new PlatformError('resource_limit_reached', `A user can own ${limit} organizations.`);
+      return presentOrganization(row);
+    },
+    async completeOnboarding({ orgId }) {
+      const row = await completeOnboarding(db, orgId);
+      if (row === null) throw notFound();
+      return presentOrganization(row);
     },
     get: async (scope, orgId) => presentOrganization(await requireOrganization(scope, orgId)),
     async update(scope, orgId, request) {
@@ -43,6 +83,7 @@ export function createOrganizationService({ db }: { db: Database }): Organizatio
       return (await listMembers(db, scope.orgId, tokens)).map(presentUser);
     },
     async me(scope) {
+      const { boundOrgId } = scope.credential;
       const [user, memberships] = await Promise.all([requireUser(db, scope.userId), listMemberships(db, scope.userId)]);
       return present({
         id: user.id,
@@ -51,11 +92,13 @@ export function createOrganizationService({ db }: { db: Database }): Organizatio
         roles: memberships.filter((membership) => membership.org_id === scope.orgId).map(({ role }) => role),
         avatar_url: user.avatar_url,
         email_verified: user.email_verified_at !== null,
-        organizations: memberships.map(({ org_id, org_name, role }) => ({
-          public_id: toPublicId('organization', org_id),
-          name: org_name,
-          role,
-        })),
+        organizations: memberships
+          .filter(({ org_id }) => boundOrgId === null || org_id === boundOrgId)
+          .map(({ org_id, org_name, role }) => ({
+            public_id: toPublicId('organization', org_id),
+            name: org_name,
+            role,
+          })),
       }) as CurrentUser;
     },
     async updateMe(scope, request) {

@@ -26,9 +26,17 @@ export interface EngineSettings {
   releaseAfterMs: number;
   /** A worker that says nothing for this long is treated as broken. */
   silentAfterMs: number;
+  /** How far back the audit log goes. */
+  auditDays: number;
 }
 
-export const ENGINE_DEFAULTS: EngineSettings = { clientDeadlineMs: 86_400_000, orgCap: 1_000, releaseAfterMs: 300, silentAfterMs: 4_000 };
+export const ENGINE_DEFAULTS: EngineSettings = {
+  clientDeadlineMs: 86_400_000,
+  orgCap: 1_000,
+  releaseAfterMs: 300,
+  silentAfterMs: 4_000,
+  auditDays: 90,
+};
 
 export type OpenProvider = (sealed: unknown, at: { orgId: Uuid; workflowId: Uuid }) => Promise<CatalogueInput['provider']>;
 

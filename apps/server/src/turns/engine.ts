@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IdSource, ResolvedModel, WorkerGateway } from '@everruns/contract';
-import { claimBatch, leasesOfInstance, pruneAll } from '@everruns/storage';
+import { claimBatch, DEFAULT_RETENTION, leasesOfInstance, pruneAll } from '@everruns/storage';
 import type { BeatResult, Database, TurnConfig } from '@everruns/storage';
 import { createHeadReader } from '../services/skills/skill-heads.ts';
 import type { SessionOps } from '../session-ops/scope.ts';
@@ -229,7 +229,9 @@ async function addUp(ctx: EngineContext): Promise<void> {
 async function housekeep(ctx: EngineContext): Promise<void> {
   const until = performance.now() + PRUNE_FOR_MS;
   const isTime = (): boolean => ctx.signal.aborted || performance.now() > until;
-  await pruneAll(ctx.db, isTime).catch((error: unknown) => ctx.log.warn({ err: error }, 'old rows not pruned'));
+  await pruneAll(ctx.db, isTime, { ...DEFAULT_RETENTION, auditDays: ctx.settings.auditDays }).catch((error: unknown) =>
+    ctx.log.warn({ err: error }, 'old rows not pruned'),
+  );
 }
 
 /** What a beat found to be due. Each part is independent of the others. */

@@ -27,6 +27,7 @@ export * from './mcp-servers.ts';
 export * from './skills.ts';
 export * from './providers.ts';
 export * from './organizations.ts';
+export * from './members.ts';
 export * from './identity.ts';
 export * from './tokens.ts';
 export * from './normalize.ts';

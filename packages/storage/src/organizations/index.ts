@@ -1,1 +1,6 @@
 export * from './audit.ts';
+export * from './organizations.ts';
+export * from './members.ts';
+export * from './invitations.ts';
+export * from './departures.ts';
+export * from './personal-data.ts';

@@ -41,7 +41,7 @@ const OF_USER: Statement = {
   text: `select ${COLUMNS} from organizations where id in (select org_id from org_members where user_id = $1) order by created_at, id`,
 };
 const FIND: Statement = { name: 'org_find', text: `select ${COLUMNS} from organizations where id = $1` };
-const ALL_IDS: Statement = { name: 'org_ids', text: 'select id from organizations order by created_at, id' };
+const ALL_IDS: Statement = { name: 'org_ids', text: 'select id from organizations where deleted_at is null order by created_at, id' };
 const UPDATE: Statement = {
   name: 'org_update',
   text: `update organizations o set name = n.name, default_harness_id = n.default_harness_id, base_harness_id = n.base_harness_id,

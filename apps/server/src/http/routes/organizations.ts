@@ -1,7 +1,9 @@
 import {
+  CreateOrganization,
   CurrentUser,
   listOf,
   Organization,
+  PolicyMap,
   SearchText,
   searchTokens,
   UpdateOrganization,
@@ -12,9 +14,11 @@ import {
 import { z } from 'zod';
 import type { OrganizationService } from '../../services/organizations.ts';
 import type { Api } from '../types.ts';
-import { idPath } from './params.ts';
+import { idPath, policiesOf } from './params.ts';
 
 const params = idPath('organization');
+/** What an organization itself consists of. */
+const OF_ORGANIZATION = ['organization', 'member', 'api_key', 'audit_log', 'budget', 'report'] as const;
 
 export function organizationRoutes(app: Api, organizations: OrganizationService): void {
   const tags = ['Organizations'];
@@ -23,11 +27,19 @@ export function organizationRoutes(app: Api, organizations: OrganizationService)
     { schema: { tags, operationId: 'listOrganizations', response: { 200: listOf(Organization) } }, config: { policy: 'user' } },
     async ({ caller }) => ({ data: await organizations.list(caller) }),
   );
+  app.post(
+    '/v1/orgs',
+    {
+      schema: { tags, operationId: 'createOrganization', body: CreateOrganization, response: { 201: Organization } },
+      config: { policy: 'user' },
+    },
+    async (request, reply) => reply.code(201).send(await organizations.create(request.caller, request.body.name)),
+  );
   app.get(
     '/v1/orgs/:id',
     {
       schema: { tags, operationId: 'getOrganization', params, response: { 200: Organization } },
-      config: { cache: 'entity', policy: 'user' },
+      config: { cache: 'entity', organization: 'path', policy: 'user' },
     },
     async (request) => organizations.get(request.caller, request.params.id),
   );
@@ -35,9 +47,27 @@ export function organizationRoutes(app: Api, organizations: OrganizationService)
     '/v1/orgs/:id',
     {
       schema: { tags, operationId: 'updateOrganization', params, body: UpdateOrganization, response: { 200: Organization } },
-      config: { nulls: 'clear' },
+      config: { nulls: 'clear', organization: 'path', policy: 'org:settings:manage' },
     },
     async (request) => organizations.update(request.scope, request.params.id, request.body),
+  );
+  app.post(
+    '/v1/orgs/:id/onboarding/complete',
+    {
+      schema: { tags, operationId: 'completeOnboarding', params, response: { 200: Organization } },
+      config: { organization: 'path', policy: 'org:settings:manage' },
+    },
+    async (request) => organizations.completeOnboarding(request.scope),
+  );
+  app.get(
+    '/v1/orgs/:id/config',
+    {
+      schema: { tags, operationId: 'getOrganizationPolicies', params, response: { 200: PolicyMap } },
+      config: { organization: 'path', policy: 'user' },
+    },
+    async ({ scope }) => ({
+      policies: Object.assign({}, ...OF_ORGANIZATION.map((id) => policiesOf(scope, id).policies)) as Record<string, boolean>,
+    }),
   );
   app.get(
     '/v1/users',

@@ -26,6 +26,12 @@ const RESOURCE_OF = {
   knowledge_base: 'knowledge',
   provider: 'providers',
   model: 'providers',
+  budget: 'budgets',
+  report: 'reports',
+  organization: 'settings',
+  member: 'members',
+  api_key: 'api-keys',
+  audit_log: 'audit-logs',
 } as const satisfies Record<string, Resource>;
 
 /** What the caller may do with a resource, as a user interface asks for it. */

@@ -26,7 +26,8 @@ const VIEW = {
   providers: `listProviders getProviderPolicies getProvider listProviderModels listModels getModelPolicies getModel`,
   budgets: `listBudgets getBudget listBudgetLedger checkBudget listSessionBudgets checkSessionBudgets`,
   settings: `listTaskWebhooks getTaskWebhook`,
-  members: `listUsers`,
+  members: `listUsers listMembers`,
+  'audit-logs': `listAuditLogs`,
   'api-keys': `listServiceAccounts getServiceAccount listServiceAccountTokens`,
   reports: `getUsage`,
 };
@@ -47,7 +48,8 @@ const MANAGE = {
     importKnowledgeBase`,
   providers: `createProvider updateProvider deleteProvider syncProviderModels checkProviderCredentials createModel updateModel deleteModel`,
   budgets: `createBudget updateBudget deleteBudget topUpBudget`,
-  settings: `createTaskWebhook updateTaskWebhook deleteTaskWebhook updateOrganization`,
+  settings: `createTaskWebhook updateTaskWebhook deleteTaskWebhook updateOrganization completeOnboarding`,
+  members: `updateMember removeMember createInvitation listInvitations revokeInvitation`,
   'api-keys': `createServiceAccount updateServiceAccount deleteServiceAccount createServiceAccountToken deleteServiceAccountToken`,
 };
 
@@ -82,7 +84,11 @@ export const PERMISSION_TABLE: Readonly<Record<string, string>> = Object.fromEnt
   ...rows('open', 'login register refreshLogin logout forgotPassword resetPassword verifyEmail resendVerification'),
   // Its tools ask for what they do.
   ['POST /mcp', 'known'],
-  ...rows('user', 'listOrganizations getOrganization getMe updateMe'),
+  ...rows(
+    'user',
+    `listOrganizations getOrganization getMe updateMe createOrganization getOrganizationPolicies acceptInvitation switchOrganization
+      resolveOrganization exportMe deleteMe getDurablePolicies`,
+  ),
   ...rows('user', 'listPersonalAccessTokens createPersonalAccessToken deletePersonalAccessToken listTokenScopes'),
   ...rows('platform', 'getDurableHealth listDurableWorkers listDeadLetters retryDeadLetter'),
   ...resourceRows('view', VIEW),

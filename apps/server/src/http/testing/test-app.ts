@@ -78,6 +78,9 @@ export interface TestAppOptions {
   limits?: AppSettings['limits'];
   tokens?: Partial<AppSettings['tokens']>;
   rates?: Partial<AppSettings['rates']>;
+  organizations?: Partial<AppSettings['organizations']>;
+  invitationMails?: AppDeps['invitationMails'];
+  organizationsClosed?: AppDeps['organizationsClosed'];
   limiter?: Limiter;
   browsers?: AppSettings['browsers'];
   apiPrefix?: string;
@@ -130,11 +133,11 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       health: { version: '0.0.0-test', authMode: identity.auth.mode, grade, runnerMode: 'workers' },
       resolution: { grade, fallbackKeys: options.fallbackKeys ?? {} },
       limits: options.limits ?? { harnesses: 0, agents: 0, sessions: 0 },
-      schedules: SCHEDULE_LIMITS,
-      browsers: options.browsers ?? { corsOrigins: [], isHttpsOnly: false },
-      rates: { apiPerMinute: 0, sessionsPerMinute: 0, proxyHops: 1, ...options.rates },
       tokens: { perUser: 0, serviceAccountsPerOrg: 0, ...options.tokens },
       organizations: { organizationsPerUser: 0, membersPerOrg: 0, ...options.organizations },
+      schedules: SCHEDULE_LIMITS,
+      browsers: options.browsers ?? { corsOrigins: [], isHttpsOnly: false },
+      rates: { apiPerMinute: 0, sessionsPerMinute: 0, organizationsPerHour: 0, proxyHops: 1, ...options.rates },
       checkResponses: true,
     },
     db,
@@ -149,6 +152,8 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     feed: options.feed ?? { committed: () => undefined },
     ...(options.memorySync === undefined ? {} : { memorySync: options.memorySync }),
     authenticate: options.authenticate ?? identity.authenticate,
+    ...(options.invitationMails !== undefined && { invitationMails: options.invitationMails }),
+    ...(options.organizationsClosed !== undefined && { organizationsClosed: options.organizationsClosed }),
     limiter,
     noise: () => Math.floor(Math.random() * 2 ** 31),
     logger: pino({ level: 'silent' }),
