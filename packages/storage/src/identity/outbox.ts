@@ -1,5 +1,6 @@
 import type { Uuid } from '@everruns/contract';
 import type { Queryable, Row, Statement } from '../database.ts';
+import { NOT_ANONYMOUS } from './known-users.ts';
 
 /** Mails on their way. One is taken for the time of an attempt, so that each attempt is one instance's. */
 
@@ -61,7 +62,7 @@ const ACCOUNT_MAIL: Statement = {
   name: 'mail_account_facts',
   text: `select t.purpose, t.password_hash is not null as is_registration, u.name as user_name,
       coalesce(u.email_verified_at is not null, false) as is_verified
-    from account_tokens t left join users u on u.email = t.email and u.kind = 'person'
+    from account_tokens t left join users u on u.email = t.email and u.kind = 'person' and ${NOT_ANONYMOUS}
     where t.id = $1 and t.expires_at > engine_now()`,
 };
 
