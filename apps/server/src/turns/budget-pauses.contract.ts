@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { DEFAULT_ORG_ID, toPublicId } from '@everruns/contract';
 import type { BudgetShortage, TaskFailure, Uuid } from '@everruns/contract';
-import { deleteBudget, insertBudget, reserveBudget, topUpBudget } from '@everruns/storage';
+import { deleteBudget, insertBudget, reserveBudget, resumeBudgets, topUpBudget } from '@everruns/storage';
 import type { NewBudget, Queryable } from '@everruns/storage';
 import { answer, engineFixture, HandWorker, said, SCOPE } from './testing/fixture.ts';
 import type { EngineFixture, TestEngine } from './testing/fixture.ts';
@@ -102,8 +102,9 @@ describe('a refused step', () => {
     budgetId = await budget({ period: { type: 'duration', seconds: 60 }, period_seconds: 60 });
     const { task } = await askInVain();
     await worker.complete(task, refused());
-    const past = `update timers set due_at = engine_now() where session_id = $1`;
-    await fixture.db.run({ name: 'test_past', text: past }, [sessionId]);
+    const past = `with b as (update budgets set period_started_at = period_started_at - interval '61 seconds', period_ends_at = engine_now() where id = $2)
+      update timers set due_at = engine_now() where session_id = $1`;
+    await fixture.db.run({ name: 'test_past', text: past }, [sessionId, budgetId]);
     await engine.beat();
     await finish();
   });
@@ -126,6 +127,47 @@ describe('a refused step', () => {
     engine.turns.lookAgain();
     await finish();
     for (const type of ['budget.exhausted', 'budget.resumed']) expect((await types()).filter((each) => each === type)).toHaveLength(1);
+  });
+
+  test('goes on waiting, and says nothing, while there is still too little room', async () => {
+    const { task } = await askInVain();
+    await worker.complete(task, refused());
+    const before = await types();
+    for (let again = 0; again < 3; again++) {
+      expect(await resumeBudgets(fixture.db, { orgId: DEFAULT_ORG_ID, sessionId })).toEqual([]);
+      engine.turns.lookAgain();
+      await engine.beat();
+    }
+    await topUpBudget(fixture.db, at(), { units: 100, description: null });
+    await engine.beat();
+    expect([await types(), await status(), await count('timers')]).toEqual([before, 'paused', 1]);
+    const due = `select count(*)::int as n from timers where session_id = $1 and due_at <= engine_now()`;
+    expect(await fixture.db.run({ name: 'test_due', text: due }, [sessionId])).toEqual([{ n: 0 }]);
+    await topUpBudget(fixture.db, at(), { units: 90, description: null });
+    await engine.beat();
+    await finish();
+  });
+
+  test('goes on when enough has left a rolling window', async () => {
+    await deleteBudget(fixture.db, at());
+    budgetId = await budget({ limit_units: 250, period: { type: 'rolling', window: '1m' }, period_seconds: 60 });
+    const spend = `with b as (update budgets set spent = 200, rolled_through = engine_now() - interval '2 minutes' where id = $1)
+      insert into budget_ledger (budget_id, units, source, created_at, counts_until) values ($1, -200, 'model_call', engine_now(), engine_now() + interval '1 hour')`;
+    await fixture.db.run({ name: 'test_spend', text: spend }, [budgetId]);
+    const { task } = await askInVain();
+    await worker.complete(task, refused());
+    const look = async (): Promise<void> => {
+      const text = `update timers set due_at = engine_now() where session_id = $1`;
+      await fixture.db.run({ name: 'test_look', text }, [sessionId]);
+      await engine.beat();
+    };
+    await look();
+    expect([await status(), await count('timers')]).toEqual(['paused', 1]);
+    const age = `with b as (update budgets set rolled_through = engine_now() - interval '2 minutes' where id = $1)
+      update budget_ledger set created_at = engine_now() - interval '90 seconds' where budget_id = $1`;
+    await fixture.db.run({ name: 'test_age', text: age }, [budgetId]);
+    await look();
+    await finish();
   });
 
   test('is gone with its turn when that is cancelled, and with its session', async () => {

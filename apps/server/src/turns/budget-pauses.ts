@@ -12,6 +12,7 @@ import {
   parkForBudget,
   requeueLease,
   settleHolds,
+  staysParked,
   unparkForBudget,
 } from '@everruns/storage';
 import type { BudgetPause } from '@everruns/storage';
@@ -58,7 +59,7 @@ export async function pauseForBudget(
       requeued = await requeueLease(held.tx, { lease, losses, failures, delayMs: 0 });
       return null;
     }
-    if (!(await parkForBudget(held.tx, { taskId, token, budgetId }))) return null;
+    if (!(await parkForBudget(held.tx, { taskId, token, budgetId, needed }))) return null;
     return { workflow, plan: decideBudgetPause(workflow.state as TurnState, code, budget) };
   });
   if (!standing) await repeat(ctx, () => dropLease(ctx.db, lease));
@@ -72,17 +73,20 @@ export function duePauses(ctx: EngineContext, limit: number): Promise<BudgetPaus
 
 export async function endPause(ctx: EngineContext, pause: BudgetPause): Promise<void> {
   let over = true;
+  let waits = false;
   await decideUnderHead(ctx, pause.sessionId, async (held) => {
     const workflow = await liveWorkflow(ctx, held, pause.workflowId);
     over = workflow === null;
     if (workflow === null) return null;
+    waits = await staysParked(held.tx, pause.workflowId);
+    if (waits) return null;
     const budgets: Uuid[] = await unparkForBudget(held.tx, pause.workflowId);
     if (budgets.length === 0) return null;
     const rows = await budgetsById(held.tx, workflow.orgId, budgets);
     return { workflow, plan: decideBudgetResume(workflow.state as TurnState, rows.map(budgetNotice)) };
   });
   if (over) await repeat(ctx, () => dropBudgetPauses(ctx.db, pause.workflowId));
-  else wake(ctx, ['reason']);
+  else if (!waits) wake(ctx, ['reason']);
 }
 
 const SWEEP = 200;

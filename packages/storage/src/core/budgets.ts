@@ -128,17 +128,19 @@ export async function fitsBudget(tx: Queryable, budgetId: Uuid, units: number): 
 }
 
 /** A pause ends by itself when its budget's period does; a rolling window is looked at a few times while it passes. */
+const nextLook = (budgetId: string): string => `coalesce(
+     (select case when b.period->>'type' = 'rolling' then engine_now() + greatest(1, b.period_seconds / 8) * interval '1 second' else b.period_ends_at end
+      from budgets b where b.id = ${budgetId}), engine_now() + interval '100 years')`;
+
 const PARK: Statement = {
   name: 'park_for_budget',
   text: `with l as (
    delete from leases where task_id = $1 and token = $2
    returning task_id, org_id, session_id, workflow_id, pool, priority, attempt, losses, failures, step, call_id, effect, payload, checkpoint)
  insert into timers (id, due_at, kind, org_id, session_id, workflow_id, ref, payload)
- select l.task_id, coalesce(
-     (select case when b.period->>'type' = 'rolling' then engine_now() + greatest(1, b.period_seconds / 8) * interval '1 second' else b.period_ends_at end
-      from budgets b where b.id = $3), engine_now() + interval '100 years'),
+ select l.task_id, ${nextLook('$3')},
    'budget', l.org_id, l.session_id, l.workflow_id, $3::text,
-   jsonb_build_object('pool', l.pool, 'priority', l.priority, 'attempt', l.attempt, 'losses', l.losses, 'failures', l.failures, 'step', l.step, 'call_id', l.call_id,
+   jsonb_build_object('needed', $5::bigint, 'pool', l.pool, 'priority', l.priority, 'attempt', l.attempt, 'losses', l.losses, 'failures', l.failures, 'step', l.step, 'call_id', l.call_id,
      'effect', l.effect, 'payload', l.payload || $4::jsonb, 'checkpoint', l.checkpoint)
  from l returning id`,
 };
@@ -146,10 +148,30 @@ const PARK: Statement = {
 /** Puts the task of a lease aside until its budget has room again; false when the lease is lost. The caller holds the head. */
 export async function parkForBudget(
   tx: Queryable,
-  at: { taskId: Uuid; token: Uuid; budgetId: Uuid; errors?: readonly TaskError[] },
+  at: { taskId: Uuid; token: Uuid; budgetId: Uuid; needed: number; errors?: readonly TaskError[] },
 ): Promise<boolean> {
   const kept = at.errors === undefined ? {} : { errors: at.errors };
-  return (await tx.run(PARK, [at.taskId, at.token, at.budgetId, storableJson(kept)])).length > 0;
+  return (await tx.run(PARK, [at.taskId, at.token, at.budgetId, storableJson(kept), at.needed])).length > 0;
+}
+
+const PARKED: Statement = {
+  name: 'parked_for_budget',
+  text: `select ref::uuid as "budgetId", coalesce((payload->>'needed')::bigint, 0) as needed from timers where workflow_id = $1 and kind = 'budget'`,
+};
+const PUT_OFF: Statement = {
+  name: 'put_off_budget_pause',
+  text: `update timers set due_at = ${nextLook('timers.ref::uuid')} where workflow_id = $1 and kind = 'budget'`,
+};
+
+/**
+ * Is there still too little room for what was put aside? Then it is not looked at again before its budget changes, or its time has come. Whoever makes
+ * room from here on waits until the caller, who holds the head, has committed, and finds the pause.
+ */
+export async function staysParked(tx: Queryable, workflowId: Uuid): Promise<boolean> {
+  const [parked] = await tx.run<{ budgetId: Uuid; needed: number }>(PARKED, [workflowId]);
+  if (parked === undefined || (await fitsBudget(tx, parked.budgetId, parked.needed))) return false;
+  await tx.run(PUT_OFF, [workflowId]);
+  return true;
 }
 
 const UNPARK: Statement = {

@@ -9,7 +9,7 @@ import { containerRemoved, dueContainerRemovals } from '../containers/removals.t
 import { listApprovalRecords } from '../resources/approval-records.ts';
 import { budgetLedger, budgetsOfSession, resumeBudgets, topUpBudget } from '../resources/budgets.ts';
 import { advanceSchedule, dueSchedules, listSchedules } from '../resources/session-schedules.ts';
-import { dropBudgetPauses, dueBudgetPauses, fitsBudget, parkForBudget, settleHolds, unparkForBudget } from './budgets.ts';
+import { dropBudgetPauses, dueBudgetPauses, fitsBudget, parkForBudget, settleHolds, staysParked, unparkForBudget } from './budgets.ts';
 import { findBackground, forgetBackground } from './background.ts';
 import { forgetCatalogue } from './catalogue.ts';
 import { copyHistoryToChild } from './child-history.ts';
@@ -86,7 +86,8 @@ async function rareStatements(db: Database, { ids, instanceId, seat }: Player): 
   for (const calls of [[], [{ step: 1, callId: 'c', position: 0, side: 'server', effect: 'readonly', plan: {} } as const]]) {
     await completeStep(db, { ...completion, plan: { ...EMPTY_PLAN, calls }, charges: [{ n: 1, tokens: 1, nano: 1 }] });
   }
-  await parkForBudget(db, { ...completion, budgetId: ids.next() });
+  await parkForBudget(db, { ...completion, budgetId: ids.next(), needed: 1 });
+  await staysParked(db, ids.next());
   await unparkForBudget(db, ids.next());
   await dueBudgetPauses(db, 10);
   await dropBudgetPauses(db, ids.next());
