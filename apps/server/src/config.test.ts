@@ -94,6 +94,9 @@ describe('rate limits', () => {
     expect(loadConfig({ ...DEV, RATE_LIMIT_API_REQUESTS_PER_MINUTE: '30', TRUSTED_PROXY_HOPS: '0' }).rates).toEqual({
       apiPerMinute: 30,
       sessionsPerMinute: 0,
+      organizationsPerHour: 0,
+      schedulesPerMinute: 0,
+      toolCallsPerMinute: 0,
       proxyHops: 0,
     });
   });

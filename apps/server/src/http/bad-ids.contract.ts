@@ -1,3 +1,4 @@
+import { DEFAULT_ORG_ID, toPublicId } from '@everruns/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testApp } from './testing/test-app.ts';
 import type { TestApp } from './testing/test-app.ts';
@@ -25,6 +26,7 @@ const PREFIXES: Readonly<Record<string, string>> = {
   images: 'img',
   participants: 'part',
   skills: 'skill',
+  invites: 'invite',
 };
 /** What a request needs besides the id to be a good one. */
 const BODIES: Readonly<Record<string, object>> = {
@@ -53,23 +55,45 @@ const BODIES: Readonly<Record<string, object>> = {
   createKnowledgeEntry: { title: 'x', body: 'x' },
   createSessionDatabase: { name: 'x' },
   importKnowledgeBase: { files: [] },
+  updateMember: { role: 'member' },
+  createInvitation: { email: 'x@example.com' },
+  createServiceAccountToken: { name: 'x' },
 };
-/** Makes what is not there; and capabilities, examples and connections are found by names that are no ids. */
-const NOT_MISSING = new Set(['putAgent', 'getCapability', 'useAgentExample', 'useMcpServerExample', 'setConnection', 'deleteConnection']);
+/** Makes what is not there; and capabilities, examples, connections and the invited are found by names that are no ids. */
+const NOT_MISSING = new Set([
+  'putAgent',
+  'getCapability',
+  'useAgentExample',
+  'useMcpServerExample',
+  'setConnection',
+  'deleteConnection',
+  'acceptInvitation',
+]);
 
 let app: TestApp;
-let operations: { method: string; path: string; name: string }[];
+interface Operation {
+  method: string;
+  path: string;
+  name: string;
+}
+let operations: Operation[];
+/** Users, tokens and accounts of services have ids without a prefix. */
+let bare: Operation[];
 
 beforeAll(async () => {
   app = await testApp();
   const document = (await (await fetch(`${app.url}/api-doc/openapi.json`)).json()) as {
-    paths: Record<string, Record<string, { operationId: string }>>;
+    paths: Record<string, Record<string, { operationId: string; parameters?: { in: string; schema: { format?: string } }[] }>>;
   };
-  operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods)
-      .filter(([, { operationId }]) => path.includes('{') && !NOT_MISSING.has(operationId))
-      .map(([method, { operationId: name }]) => ({ method: method.toUpperCase(), path, name })),
-  );
+  const withIdsOf = (isBare: boolean): Operation[] =>
+    Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods)
+        .filter(([, { operationId }]) => path.includes('{') && !NOT_MISSING.has(operationId))
+        .filter(([, { parameters = [] }]) => parameters.some((one) => one.in === 'path' && one.schema.format === 'uuid') === isBare)
+        .map(([method, { operationId: name }]) => ({ method: method.toUpperCase(), path, name })),
+    );
+  operations = withIdsOf(false);
+  bare = withIdsOf(true);
 });
 afterAll(() => app.close());
 
@@ -102,5 +126,21 @@ test.each<[string, (prefix: string) => string, unknown[]]>([
   const answers = await answersTo(idOf);
   expect(Object.keys(answers).length).toBeGreaterThan(35);
   expect(answers).toEqual(Object.fromEntries(Object.keys(answers).map((operation) => [operation, answer])));
+  expect(await app.rowCounts()).toEqual(before);
+});
+
+test('an id without a prefix is missing or refused alike, and changes nothing', async () => {
+  const before = await app.rowCounts();
+  const own = toPublicId('organization', DEFAULT_ORG_ID);
+  for (const { method, path, name } of bare) {
+    for (const [id, answer] of [
+      ['01933b5a-0000-7000-8000-0000000000ee', [404, 'not_found']],
+      ['nonsense', [400, 'invalid_request']],
+    ] as const) {
+      const to = path.replace('/orgs/{id}', `/orgs/${own}`).replace(/\{\w+\}/g, id);
+      const { status, json } = await app.call(method, to, BODIES[name]);
+      expect([name, id, status, json?.['code']]).toEqual([name, id, ...answer]);
+    }
+  }
   expect(await app.rowCounts()).toEqual(before);
 });

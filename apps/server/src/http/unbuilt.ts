@@ -13,9 +13,8 @@ const UNBUILT: readonly RegExp[] = [
   /^\/sessions\/[^/]+\/(sandbox|git|voice)(\/|$)/,
   // Accounts
   /^\/auth\/(oauth|callback|cli)(\/|$)/,
-  /^\/orgs\/[^/]+\/(feature-flags|onboarding|members|invites)(\/|$)/,
-  /^\/users\/me\/(export|switch-org)$/,
-  /^\/(resolve-org|feature-flags|invites|identities|notifications)(\/|$)/,
+  /^\/orgs\/[^/]+\/feature-flags(\/|$)/,
+  /^\/(feature-flags|identities|notifications)(\/|$)/,
   // Money, operations, everything else
   /^\/(durable|channels|commands|plugins|payments|reports|evals|evaluations|observers|voice)(\/|$)/,
 ];
