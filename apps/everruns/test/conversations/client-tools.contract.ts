@@ -127,6 +127,7 @@ describe('results', () => {
       expect(await chat.submit([results[0] as object as Match])).toMatchObject({ status: 200, body: { accepted: 1 } });
       expect(await chat.submit([results[0] as object as Match])).toMatchObject({ status: 200, body: { accepted: 0 } });
       expect(await chat.submit([answered(calls[0], { list: [...list, 'x'] })])).toMatchObject({ status: 409 });
+      expect(await chat.submit([answered(calls[0], { list: list.with(-1, 'item 19998') })])).toMatchObject({ status: 409 });
       await chat.answer([results[1] as object as Match]);
       expect(await chat.submit(results as Match[])).toMatchObject({ status: 200, body: { accepted: 0 } });
       const seen = received(setting.simulator.requests[1]).slice(-2);

@@ -93,7 +93,8 @@ export function settleAll(state: TurnState, open: readonly OpenCall[], endOf: (c
 }
 
 function settlement(state: TurnState, entry: BatchCall, end: ToolEnd): Settlement {
-  const result = end.error === undefined ? { result: end.result ?? null } : { error: end.error };
+  const shown = end.error === undefined ? { result: end.result ?? null } : { error: end.error };
+  const result = end.digest === undefined ? shown : { ...shown, digest: end.digest };
   return { step: state.iteration, callId: entry.id, status: end.status, result };
 }
 
@@ -101,6 +102,8 @@ export interface ClientResult {
   callId: string;
   result?: unknown;
   error?: string;
+  /** Of the whole, where what is shown is not all of it: a repetition is told from another answer by it. */
+  digest?: string;
 }
 
 /** Takes the answers to calls that are still pending; the one that completes the set resumes the turn. */
@@ -113,8 +116,9 @@ export function decideClientResults(
   const answers = new Map(results.map((result) => [result.callId, result]));
   const answered = open.filter((call) => answers.has(call.callId));
   const settled = settleAll(state, answered, (call) => {
-    const answer = answers.get(call.callId) as ClientResult;
-    return answer.error === undefined ? { status: 'success', result: answer.result ?? null } : { status: 'error', error: answer.error };
+    const { result = null, error, digest } = answers.get(call.callId) as ClientResult;
+    const whole = digest === undefined ? {} : { digest };
+    return error === undefined ? { status: 'success', result, ...whole } : { status: 'error', error, ...whole };
   });
   if (answered.length < open.length) {
     return planOf(state, factsOf(settled), { events: settled.events, settle: settled.settle, openCalls: open.length - answered.length });

@@ -214,6 +214,8 @@ export interface ToolEnd {
   images?: ToolOutcome['images'];
   error?: string;
   duration_ms?: number;
+  /** Stands for all of a result whose head is shown: kept with the call, in no event. */
+  digest?: string;
 }
 
 /** `result` carries the value as a tool_result part, and images behind it, so that messages are a plain view over the log. */
