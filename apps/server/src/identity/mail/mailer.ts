@@ -31,12 +31,17 @@ export interface InvitationMails {
   send(tx: Queryable, mail: { invitationId: Uuid; email: string; orgName: string }): Promise<void>;
 }
 
+/** By then the transaction that the mail was written in has ended, or the next look of the outbox finds it. */
+const COMMITTED_MS = 200;
+
 /** Null where mails are not sent: then whoever invites passes the link on. */
 export function invitationMailsOf(mailer: Mailer, mailTokens: MailTokens): InvitationMails | null {
   if (!mailer.isEnabled) return null;
   return {
     secretOf: (invitationId) => mailTokens('invite', invitationId),
-    send: (tx, { invitationId, email, orgName }) =>
-      mailer.add(tx, { kind: 'invitation', to: email, subjectId: invitationId, facts: { organization: orgName } }),
+    async send(tx, { invitationId, email, orgName }) {
+      await mailer.add(tx, { kind: 'invitation', to: email, subjectId: invitationId, facts: { organization: orgName } });
+      setTimeout(() => mailer.poke(), COMMITTED_MS).unref();
+    },
   };
 }

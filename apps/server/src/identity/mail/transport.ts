@@ -2,7 +2,15 @@ import { createTransport } from 'nodemailer';
 
 /** How mails leave this process. */
 
-export type MailSettings = { provider: 'disabled' } | { provider: 'console' } | { provider: 'smtp'; url: string; from: string };
+export type MailSettings = { provider: 'disabled' } | { provider: 'console' } | SmtpSettings;
+
+export interface SmtpSettings {
+  provider: 'smtp';
+  url: string;
+  from: string;
+  /** Authority to trust instead of those that Node knows. */
+  ca?: string;
+}
 
 export interface Mail {
   /** The same in each attempt, so that whoever gets it twice keeps it once. */
@@ -34,10 +42,13 @@ export function openTransport(settings: MailSettings, log: { info(fields: object
   };
 }
 
-function smtpTransport({ url, from }: { url: string; from: string }): MailTransport {
+function smtpTransport({ url, from, ca }: SmtpSettings): MailTransport {
   const domain = /@([A-Za-z0-9.-]+)/.exec(from)?.[1] ?? 'localhost';
   // The library reads options from the query too, such as `?requireTLS=true`.
-  const transport = createTransport({ url, ...TIMEOUTS }, { from, disableFileAccess: true, disableUrlAccess: true });
+  const transport = createTransport(
+    { url, ...TIMEOUTS, ...(ca !== undefined && { tls: { ca } }) },
+    { from, disableFileAccess: true, disableUrlAccess: true },
+  );
   return {
     async send({ id, to, subject, text, html }) {
       const headers = { 'auto-submitted': 'auto-generated', 'x-auto-response-suppress': 'All' };
