@@ -26,6 +26,7 @@ import {
 } from '@everruns/storage';
 import type { AgentChanges, AgentFields, AgentRow, AgentWithUsage, Database, Page, Queryable, Vault } from '@everruns/storage';
 import { checkTools } from './capabilities.ts';
+import { keeping } from './capability-rules.ts';
 import type { CapabilityRules } from './capability-rules.ts';
 import { copyDisplayName, freeCopyName, freeExampleName, pick, underFreeName } from './copies.ts';
 import { offeredExamples, presentExample, requireExample } from './examples.ts';
@@ -98,10 +99,10 @@ export function createAgentService(deps: AgentServiceDeps): AgentService {
 
   /** A concurrent creator may win between look and insert: then the second look finds its row. */
   const apply = async (scope: CallerScope, request: CreateAgent): Promise<PutResult> => {
-    const fields = await newFields(deps, scope, request);
     for (let attempt = 0; attempt < 2; attempt++) {
       const existing =
         request.id === undefined ? await findAgentNamed(db, scope.orgId, request.name) : await findAgent(db, scope.orgId, request.id);
+      const fields = await newFields(keepingOf(deps, existing?.capabilities), scope, request);
       if (existing !== null) {
         if (existing.status === 'archived') throw archived(existing);
         return { agent: await change(scope, existing, fields), created: false };
@@ -136,7 +137,7 @@ export function createAgentService(deps: AgentServiceDeps): AgentService {
     async update(scope, idOrName, request) {
       const row = await requireAgent(db, scope.orgId, idOrName);
       if (row.status === 'archived' && request.status !== 'active') throw archived(row);
-      return change(scope, row, await changesOf(deps, scope, request));
+      return change(scope, row, await changesOf(keepingOf(deps, row.capabilities), scope, request));
     },
     async archive(scope, idOrName) {
       const row = await requireAgent(db, scope.orgId, idOrName);
@@ -203,6 +204,11 @@ const COMPOSED = ['capabilities', 'tools', 'harness_id', 'initial_files', 'mcp_s
 async function checkEffective(deps: AgentServiceDeps, scope: CallerScope, fields: AgentFields): Promise<void> {
   const { layers } = await findSessionParts(deps.db, { ...NO_PARTS, orgId: scope.orgId, harnessId: fields.harness_id });
   await deps.rules.effective(scope, [...layers, agentLayer(fields)]);
+}
+
+/** For an agent that is there already. */
+function keepingOf(deps: AgentServiceDeps, kept: readonly CapabilityRef[] | undefined): AgentServiceDeps {
+  return { ...deps, rules: keeping(deps.rules, kept) };
 }
 
 async function newFields(deps: AgentServiceDeps, scope: CallerScope, request: CreateAgent): Promise<AgentFields> {

@@ -111,6 +111,23 @@ describe('references', () => {
     expect(await rules.stored(scope, [{ ref: 'plain' }])).toEqual([{ ref: 'plain' }]);
   });
 
+  it('of high risk that are stored stay as they are when the rest is changed', async () => {
+    const rules = rulesOf({ mayAssignHighRisk: () => false });
+    const kept = [{ ref: 'bashkit_shell', config: { a: [1, { b: 2 }] } }];
+    const same = { ref: 'bashkit_shell', config: { a: [1, { b: 2 }] } };
+    expect(await rules.stored(scope, [same, { ref: 'plain' }], kept)).toHaveLength(2);
+    expect(await rules.stored(scope, [{ ref: 'plain' }], kept)).toHaveLength(1);
+    expect(await refusal(rules.stored(scope, [{ ...same, config: { a: [1] } }], kept))).toEqual(['forbidden', 'capabilities']);
+    expect(await refusal(rules.stored(scope, [{ ref: 'bashkit_shell' }], kept))).toEqual(['forbidden', 'capabilities']);
+    expect(await rulesOf({ mayAssignHighRisk: () => true }).stored(scope, [{ ref: 'bashkit_shell' }], kept)).toHaveLength(1);
+  });
+
+  it('of high risk cannot come along with others either', async () => {
+    const rules = rulesOf({ mayAssignHighRisk: () => false });
+    await expect(rules.stored(scope, [{ ref: 'wraps_docker' }])).rejects.toThrow('docker_container');
+    expect(await rules.stored(scope, [{ ref: 'wraps_docker' }], [{ ref: 'wraps_docker' }])).toHaveLength(1);
+  });
+
   it.each(['dev', 'poc', 'preview', 'prod'] as const)('to experimental ones are for grade dev alone: %s', async (grade) => {
     const attempt = rulesOf({ grade }).stored(scope, [{ ref: 'docker_container' }]);
     if (grade === 'dev') expect(await attempt).toHaveLength(1);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { assembleRuntimeAgent, canonicalCapabilityId } from '@everruns/agent';
 import type { AssemblyProblem, Capability, CapabilityRegistry, JsonObject, RuntimeAgent } from '@everruns/agent';
 import { PlatformError, toPublicId } from '@everruns/contract';
@@ -34,9 +35,10 @@ export interface EffectiveContext {
 export interface CapabilityRules {
   /**
    * The references as they are stored. Throws `unknown_capability`, `capability_unavailable`, `invalid_capability_config`, `forbidden` and,
-   * for one capability twice, `invalid_request`.
+   * for one capability twice, `invalid_request`. `kept` is what is stored already: whoever may not assign capabilities of high risk may leave
+   * these as they are.
    */
-  stored(scope: CallerScope, refs: readonly CapabilityRef[] | undefined): Promise<CapabilityRef[]>;
+  stored(scope: CallerScope, refs: readonly CapabilityRef[] | undefined, kept?: readonly CapabilityRef[]): Promise<CapabilityRef[]>;
   /**
    * What these layers become, base first, as a turn would assemble them. Throws `capability_unavailable`, `duplicate_tool`,
    * `dependency_cycle`, `too_many_capabilities` and `invalid_capability_config`.
@@ -66,7 +68,7 @@ export function createCapabilityRules(deps: CapabilityRulesDeps): CapabilityRule
 
   return {
     offers,
-    async stored(scope, refs = []) {
+    async stored(scope, refs = [], kept = []) {
       const result: CapabilityRef[] = [];
       const highRisk: string[] = [];
       for (const [index, entry] of refs.entries()) {
@@ -76,14 +78,14 @@ export function createCapabilityRules(deps: CapabilityRulesDeps): CapabilityRule
         if (result.some((earlier) => earlier.ref === ref)) {
           throw new PlatformError('invalid_request', `The capability "${ref}" is given twice.`, { field: `${field}.ref` });
         }
-        if (capability?.info.risk_level === 'high') highRisk.push(ref);
+        if (!isKept({ ...entry, ref }, kept)) highRisk.push(...highRiskOf(registry, ref));
         await checkConfig(schemas, { capability, config: entry.config, field: `${field}.config` });
         const refusal = (await deps.refusedConfig?.(scope, ref, (entry.config ?? {}) as JsonObject)) ?? null;
         if (refusal !== null) throw new PlatformError('invalid_capability_config', refusal, { field: `${field}.config` });
         result.push(entry.config == null ? { ref } : { ...entry, ref });
       }
       if (highRisk.length > 0 && deps.mayAssignHighRisk?.(scope) === false) {
-        const text = `Only an administrator may assign capabilities of high risk: ${highRisk.join(', ')}.`;
+        const text = `Only an administrator may assign capabilities of high risk, or change how they are set: ${[...new Set(highRisk)].join(', ')}.`;
         throw new PlatformError('forbidden', text, { field: 'capabilities' });
       }
       return result;
@@ -111,6 +113,24 @@ export function createCapabilityRules(deps: CapabilityRulesDeps): CapabilityRule
       return assembly.agent;
     },
   };
+}
+
+/** The same rules where these capabilities are there already, or nothing is going to be stored. */
+export function keeping(rules: CapabilityRules, kept: readonly CapabilityRef[] | undefined): CapabilityRules {
+  return { ...rules, stored: (scope, refs) => rules.stored(scope, refs, kept) };
+}
+
+function isKept({ ref, config }: CapabilityRef, kept: readonly CapabilityRef[]): boolean {
+  return kept.some((entry) => canonicalCapabilityId(entry.ref) === ref && isDeepStrictEqual(entry.config ?? {}, config ?? {}));
+}
+
+/** The capability itself and what comes along with it. */
+function highRiskOf(registry: CapabilityRegistry, ref: string, seen = new Set<string>()): string[] {
+  const capability = registry.get(ref);
+  if (capability === undefined || seen.has(ref)) return [];
+  seen.add(ref);
+  const { risk_level, dependencies } = capability.info;
+  return [...(risk_level === 'high' ? [ref] : []), ...dependencies.flatMap((dependency) => highRiskOf(registry, dependency, seen))];
 }
 
 function checkMcpServers(servers: RuntimeAgent['mcpServers'], refusedAddress: CapabilityRulesDeps['refusedAddress']): void {

@@ -2,6 +2,7 @@ import { PlatformError, toPublicId } from '@everruns/contract';
 import type { ForkSession, IdSource, Session, Uuid } from '@everruns/contract';
 import { findSession, forkSession } from '@everruns/storage';
 import type { Database, ForkVerdict, SessionFields, SessionRow, Vault } from '@everruns/storage';
+import { keeping } from './capability-rules.ts';
 import type { CapabilityRules } from './capability-rules.ts';
 import { sessionLayer } from './layers.ts';
 import type { CallerScope } from './scope.ts';
@@ -40,7 +41,9 @@ export function createForkService({ db, ids, rules, vault, sessions, limit, admi
         ...(request.capabilities && { capabilities: request.capabilities }),
         ...(request.tools && { tools: request.tools }),
       };
-      const { fields: checked, parts } = await sessionParts({ db, rules }, scope, asked, () => ids.next());
+      const { fields: checked, parts } = await sessionParts({ db, rules: keeping(rules, source.capabilities) }, scope, asked, () =>
+        ids.next(),
+      );
       const sealing = { vault, orgId: scope.orgId, stored: source.mcp_servers };
       const mcp_servers = { ...source.mcp_servers, ...(await sealedServers(request.mcpServers ?? null, sealing)) };
       const fields = { ...forkedFields(source, request, checked), ...(request.mcpServers != null && { mcp_servers }) };

@@ -86,7 +86,8 @@ export function createHarnessService(deps: HarnessServiceDeps): HarnessService {
     refuseVirtual(request.name);
     const row = await requireOwn(db, scope.orgId, idOrName);
     if (row.status === 'archived' && request.status !== 'active') throw archived(row);
-    const capabilities = request.capabilities === undefined ? {} : { capabilities: await deps.rules.stored(scope, request.capabilities) };
+    const capabilities =
+      request.capabilities === undefined ? {} : { capabilities: await deps.rules.stored(scope, request.capabilities, row.capabilities) };
     if (request.default_model_id != null) await requireModel(db, scope.orgId, request.default_model_id, 'default_model_id');
     const asked = changesOf({ ...request, ...capabilities });
     const sealing = { vault, orgId: scope.orgId, stored: row.mcp_servers };

@@ -14,6 +14,7 @@ import type {
 import { findModel, findSessionParts, loadTurnConfig, NO_PARTS, readPrompt } from '@everruns/storage';
 import type { AgentFields, Database, HarnessFields, ModelLevels, StoredInitialFile } from '@everruns/storage';
 import { checkTools } from './capabilities.ts';
+import { keeping } from './capability-rules.ts';
 import type { CapabilityRules, EffectiveContext } from './capability-rules.ts';
 import type { McpConnections } from './mcp-connections.ts';
 import { withKnownMcpTools } from './mcp-previews.ts';
@@ -63,7 +64,7 @@ export function createPreviewService(deps: PreviewDeps): PreviewService {
   return {
     async agent(scope, request) {
       checkTools(request.tools);
-      const capabilities = await rules.stored(scope, request.capabilities);
+      const capabilities = await rules.stored(scope, request.capabilities, request.capabilities);
       await requireModels(db, scope, request);
       const harness = await requireHarnessReference(db, scope.orgId, { id: request.harness_id, name: request.harness_name });
       const parts = await findSessionParts(db, { ...NO_PARTS, orgId: scope.orgId, harnessId: harness?.id ?? null });
@@ -73,7 +74,7 @@ export function createPreviewService(deps: PreviewDeps): PreviewService {
       return { ...preview, findings: findingsOf(request) };
     },
     async harness(scope, request) {
-      const capabilities = await rules.stored(scope, request.capabilities);
+      const capabilities = await rules.stored(scope, request.capabilities, request.capabilities);
       await requireModels(db, scope, request);
       const parent = request.parent_harness_id ?? null;
       const parts = await findSessionParts(db, { ...NO_PARTS, orgId: scope.orgId, harnessId: parent });
@@ -86,7 +87,7 @@ export function createPreviewService(deps: PreviewDeps): PreviewService {
       return draft(scope, { below: parent === null ? [] : parts.layers, own, files: request.initial_files }, { levels });
     },
     async session(scope, request) {
-      const { fields, parts } = await sessionParts(deps, scope, request);
+      const { fields, parts } = await sessionParts({ ...deps, rules: keeping(rules, request.capabilities) }, scope, request);
       const levels: ModelLevels = [{ level: 'session', modelId: fields.model_id }, ...parts.modelLevels];
       const locale = fields.locale === null ? {} : { locale: fields.locale };
       return draft(
