@@ -83,6 +83,11 @@ export const AUTH_ENVIRONMENT = {
     '`30`, in grade dev `0`',
     'Refreshes of access tokens from one address in any minute; 0 = no limit.',
   ),
+  RATE_LIMIT_OAUTH_REGISTER_PER_MINUTE: variable(
+    count,
+    '`5`, in grade dev `0`',
+    'MCP clients that register themselves from one address in any minute; 0 = no limit.',
+  ),
   RATE_LIMIT_AUTH_ACCOUNT_LOGINS: variable(
     count,
     '`20`, in grade dev `0`',
@@ -210,6 +215,7 @@ function ratesOf(values: AuthValues, grade: Grade): AuthRates {
     loginsPerMinute: unless(values.RATE_LIMIT_AUTH_LOGIN_PER_MINUTE, 10),
     registersPerMinute: unless(values.RATE_LIMIT_AUTH_REGISTER_PER_MINUTE, 5),
     refreshesPerMinute: unless(values.RATE_LIMIT_AUTH_REFRESH_PER_MINUTE, 30),
+    clientsPerMinute: unless(values.RATE_LIMIT_OAUTH_REGISTER_PER_MINUTE, 5),
     accountLogins: unless(values.RATE_LIMIT_AUTH_ACCOUNT_LOGINS, 20),
     accountMailsPerMinute: unless(values.RATE_LIMIT_AUTH_ACCOUNT_MAILS_PER_MINUTE, 1),
     accountMailsPerDay: unless(values.RATE_LIMIT_AUTH_ACCOUNT_MAILS_PER_DAY, 8),

@@ -182,6 +182,7 @@ describe('who may call', () => {
       loginsPerMinute: 10,
       registersPerMinute: 5,
       refreshesPerMinute: 30,
+      clientsPerMinute: 5,
       accountLogins: 20,
       accountMailsPerMinute: 1,
       accountMailsPerDay: 8,

@@ -62,9 +62,8 @@ import { cacheEntities } from './caching.ts';
 import { answerUnknownRoutes } from './not-found.ts';
 import { createInnerCalls } from './inner-calls.ts';
 import type { InnerCalls } from './inner-calls.ts';
-import { createOperationCatalogue } from '../mcp/operations.ts';
-import { mcpRoutes } from '../mcp/routes.ts';
-import { createRunKeys } from '../mcp/run-keys.ts';
+import { mountMcp } from '../mcp/mount.ts';
+import { createSendPage, loadStylesheet } from '../pages/layout.ts';
 import { documentRoutes, openApiRoute } from './openapi.ts';
 import { forgetBody, refusedBody } from './large-bodies.ts';
 import { answerClientError, sendProblem, toPlatformError } from './problems.ts';
@@ -158,8 +157,6 @@ export interface AppDeps {
   authenticate: Authenticate;
   /** Logging in, and what belongs to it. */
   identity: Identity;
-  /** What the MCP endpoint accepts; the same when absent. */
-  authenticateMcp?: Authenticate;
   /** How the invited hear of it, or null: whoever invites is told the link; as the identity does it when absent. */
   invitationMails?: InvitationMails | null;
   /** Hears of organizations that nobody is left in. */
@@ -206,16 +203,7 @@ export async function createApp(deps: AppDeps): Promise<Api> {
   await documentRoutes(app, { apiPrefix: settings.apiPrefix, version: settings.health.version });
   healthRoute(app, settings.health);
   openApiRoute(app);
-  await mcpRoutes(app, {
-    apiPrefix: settings.apiPrefix,
-    version: settings.health.version,
-    publicUrl: settings.publicUrl,
-    corsOrigins: settings.browsers.corsOrigins,
-    authenticate: deps.authenticateMcp ?? deps.authenticate,
-    inner,
-    operations: createOperationCatalogue(app),
-    runs: createRunKeys(deps.db),
-  });
+  await mountMcp(app, { ...deps, inner, sendPage: createSendPage(loadStylesheet()) });
   await app.register(async (api: Api) => mountApi(api, deps, inner), { prefix: settings.apiPrefix });
   return app;
 }

@@ -10,6 +10,7 @@ const RATES: AuthRates = {
   loginsPerMinute: 10,
   registersPerMinute: 5,
   refreshesPerMinute: 30,
+  clientsPerMinute: 5,
   accountLogins: 20,
   accountMailsPerMinute: 1,
   accountMailsPerDay: 8,

@@ -8,13 +8,15 @@ export interface AuthRates {
   loginsPerMinute: number;
   registersPerMinute: number;
   refreshesPerMinute: number;
+  /** OAuth clients that register themselves. */
+  clientsPerMinute: number;
   /** To one account in 15 minutes, from wherever. */
   accountLogins: number;
   accountMailsPerMinute: number;
   accountMailsPerDay: number;
 }
 
-export type AuthAction = 'login' | 'register' | 'refresh';
+export type AuthAction = 'login' | 'register' | 'refresh' | 'client';
 
 export interface AuthLimits {
   /** Throws `rate_limited` when this address has tried too often. */
@@ -33,6 +35,7 @@ export function createAuthLimits(limiter: Limiter, rates: AuthRates): AuthLimits
     login: rates.loginsPerMinute,
     register: rates.registersPerMinute,
     refresh: rates.refreshesPerMinute,
+    client: rates.clientsPerMinute,
   };
   /** Seconds until there is room, null when there is. */
   const waitFor = async (key: string, limit: RateLimit): Promise<number | null> => {

@@ -55,16 +55,16 @@ export function createApiCaller({ app, apiPrefix, inner, authenticate }: ApiCall
     return async ({ method, path, query, body }) => {
       const text = typeof body === 'string';
       const sent = body === undefined ? undefined : text ? body : JSON.stringify(body);
-      const response = await inner.run(authenticate, () =>
-        app.inject({
-          method: method as 'GET',
-          url: `${apiPrefix}${path}${queryOf(query ?? {})}`,
-          headers: { ...headers, ...(sent !== undefined && { 'content-type': text ? 'text/plain' : 'application/json' }) },
-          signal,
-          ...(sent === undefined ? {} : { payload: sent }),
-          ...(remoteAddress === undefined ? {} : { remoteAddress }),
-        }),
-      );
+      const injected = {
+        method: method as 'GET',
+        url: `${apiPrefix}${path}${queryOf(query ?? {})}`,
+        headers: { ...headers, ...(sent !== undefined && { 'content-type': text ? 'text/plain' : 'application/json' }) },
+        signal,
+        ...(sent === undefined ? {} : { payload: sent }),
+        ...(remoteAddress === undefined ? {} : { remoteAddress }),
+      };
+      // Awaited inside: what is injected begins when somebody waits for it, in the context of whoever does.
+      const response = await inner.run(authenticate, async () => await app.inject(injected));
       const json = isJson(response.headers['content-type']) ? (JSON.parse(response.payload) as unknown) : undefined;
       if (response.statusCode >= 400)
         throw new ToolError(failureOf((json ?? { title: 'No answer', status: response.statusCode }) as Problem));

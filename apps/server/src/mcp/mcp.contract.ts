@@ -374,8 +374,9 @@ test('a call through a tool counts once, and is in the audit log as what it is',
     method: 'tools/call',
     params: { name: 'execute', arguments: { operation: 'createAgent', body: { name: 'audited', system_prompt: 'x' } } },
   };
-  const after = await send({ body: call, headers: { 'x-request-id': 'audited-request' } });
-  expect(Number(before.headers.get('ratelimit-remaining')) - Number(after.headers.get('ratelimit-remaining'))).toBe(1);
+  await send({ body: call, headers: { 'x-request-id': 'audited-request' } });
+  const after = await send({ body: { jsonrpc: '2.0', id: 1, method: 'ping' } });
+  expect(Number(before.headers.get('ratelimit-remaining')) - Number(after.headers.get('ratelimit-remaining'))).toBe(2);
   const rows = await app.db.run({
     name: 'audited',
     text: `select to_jsonb(a) as row from audit_logs a where to_jsonb(a)::text like '%audited-request%'`,

@@ -65,7 +65,9 @@ const DANGEROUS = {
 
 /** Older names of providers and models, which the document does not repeat. */
 const HIDDEN = {
-  open: ['GET /api-doc/openapi.json'],
+  open: ['GET /api-doc/openapi.json', 'GET /.well-known/oauth-authorization-server', 'GET /.well-known/oauth-protected-resource/mcp']
+    .concat(['GET /oauth/authorize', 'GET /oauth/authorize/:uid', 'GET /oauth/consent/:uid', 'POST /oauth/consent/:uid'])
+    .concat(['POST /oauth/token', 'POST /oauth/revoke', 'POST /oauth/register']),
   view: ['GET /llm-providers', 'GET /llm-providers/config', 'GET /llm-providers/:id', 'GET /llm-providers/:id/models']
     .concat(['GET /llm-models', 'GET /llm-models/config', 'GET /llm-models/:id'])
     .map(below),

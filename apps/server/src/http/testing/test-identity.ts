@@ -19,6 +19,7 @@ const NO_LIMITS = {
   loginsPerMinute: 0,
   registersPerMinute: 0,
   refreshesPerMinute: 0,
+  clientsPerMinute: 0,
   accountLogins: 0,
   accountMailsPerMinute: 0,
   accountMailsPerDay: 0,
