@@ -9,6 +9,7 @@ import { createPasswords } from '../../identity/passwords.ts';
 import { createTokenLookup } from '../../identity/token-uses.ts';
 import type { Mail, MailTransport } from '../../identity/mail/transport.ts';
 import { createAuthLimits } from '../../limits/auth-limits.ts';
+import type { AuthRates } from '../../limits/auth-limits.ts';
 import type { Limiter } from '../../limits/limiter.ts';
 
 /** The real identity of the product for a test, with hashes of passwords that cost next to nothing and mails that are kept in memory. */
@@ -25,10 +26,10 @@ const NO_LIMITS = {
   accountMailsPerDay: 0,
 };
 
-export type TestAuth = AuthMode | (Partial<AuthSettings> & { mode: AuthMode });
+export type TestAuth = AuthMode | (Partial<Omit<AuthSettings, 'rates'>> & { mode: AuthMode; rates?: Partial<AuthRates> });
 
 export function authSettings(auth: TestAuth): AuthSettings {
-  const given = typeof auth === 'string' ? { mode: auth } : auth;
+  const given: Exclude<TestAuth, string> = typeof auth === 'string' ? { mode: auth } : auth;
   const { mode } = given;
   return {
     jwtSecret: mode === 'none' ? null : 'a secret of more than thirty-two bytes',
@@ -42,8 +43,8 @@ export function authSettings(auth: TestAuth): AuthSettings {
     baseUrl: null,
     frontendUrl: null,
     mail: { provider: 'disabled' },
-    rates: NO_LIMITS,
     ...given,
+    rates: { ...NO_LIMITS, ...given.rates },
   };
 }
 
