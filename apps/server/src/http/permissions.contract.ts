@@ -1,52 +1,63 @@
-import {
-  fromPublicId,
-  PlatformError,
-  ROLE_PERMISSIONS,
-  toPublicId,
-  withinScopes,
-  createIdSource,
-  DEFAULT_ORG_ID,
-} from '@everruns/contract';
-import type { Role } from '@everruns/contract';
+import { createIdSource, DEFAULT_ORG_ID, toPublicId } from '@everruns/contract';
+import type { Uuid } from '@everruns/contract';
 import { provisionOrganization } from '@everruns/storage';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { provisionPlan } from '../services/provisioning.ts';
-import { ANYONE } from './caller.ts';
-import type { Authenticate } from './authenticate.ts';
 import { nameOf, routesOf, streamsAndMonitoring } from './testing/all-routes.ts';
 import type { KnownRoute } from './testing/all-routes.ts';
-import { PERMISSION_TABLE, roleMeets } from './testing/permission-table.ts';
-import { testApp } from './testing/test-app.ts';
+import { NOT_OF_ONE_ORGANIZATION, ONLY_WHOLE_CREDENTIALS, PERMISSION_TABLE, roleMeets } from './testing/permission-table.ts';
+import { testApp, textOf } from './testing/test-app.ts';
 import type { TestApp } from './testing/test-app.ts';
+import type { PersonOptions } from './testing/test-identity.ts';
 
-/** Every route as everybody who might knock, against a table that was written by hand. */
-const ids = createIdSource();
-const OTHER = ids.next();
-
-const as = (who: string, scopes = '*'): Record<string, string> => ({ authorization: `${who} ${scopes}` });
+/** Every route as everybody who might knock, with real credentials, against a table that was written by hand. */
+const OTHER = createIdSource().next();
 
 let app: TestApp;
 let routes: KnownRoute[];
 
-const STAND_IN: Authenticate = (request) => {
-  const [who = '', scopes = '*'] = (request.headers.authorization ?? '').split(' ');
-  if (who === '' || who === 'revoked') throw new PlatformError('unauthenticated', 'no');
-  const orgId = who === 'stranger' ? OTHER : DEFAULT_ORG_ID;
-  const wanted = request.headers['x-org-id'];
-  if (typeof wanted === 'string' && fromPublicId('organization', wanted) !== orgId) throw new PlatformError('not_found', 'no');
-  const role = (who === 'stranger' || who === 'operator' ? 'owner' : who) as Role;
-  return {
-    ...ANYONE,
-    orgId,
-    role,
-    permissions: withinScopes(ROLE_PERMISSIONS[role], [scopes]),
-    isPlatformUser: who === 'operator',
-    credential: { kind: 'personal_access_token', id: null, scopes: [scopes], boundOrgId: null },
-  };
-};
+/** Who asks: the headers, and the organization that they are in. */
+interface Asker {
+  headers: Record<string, string>;
+  orgId: Uuid;
+}
+
+/** Somebody who is logged in. */
+async function login(options: PersonOptions): Promise<Asker> {
+  const { headers } = await app.person(options);
+  return { headers, orgId: options.orgId ?? DEFAULT_ORG_ID };
+}
+
+/** A token of somebody, bound to their organization. */
+async function token(options: PersonOptions, ...scopes: string[]): Promise<Asker & { id: string; owner: Asker }> {
+  const owner = await login(options);
+  const made = await app.call('POST', '/v1/auth/personal-access-tokens', { name: 'walk', scopes }, owner.headers);
+  const { json } = made;
+  return { headers: { authorization: textOf(json['key']) }, orgId: owner.orgId, id: textOf(json['id']), owner };
+}
+
+async function revoked(): Promise<Asker> {
+  const { id, owner, ...asker } = await token({}, '*');
+  const { status } = await app.call('DELETE', `/v1/auth/personal-access-tokens/${id}`, undefined, owner.headers);
+  expect(status).toBe(204);
+  return asker;
+}
+
+async function expired(): Promise<Asker> {
+  const { id, ...asker } = await token({}, '*');
+  const text = `update personal_access_tokens set expires_at = now() - interval '1 second' where id = $1`;
+  await app.db.run({ name: 'test_expired', text }, [id]);
+  return asker;
+}
+
+async function loggedOut(): Promise<Asker> {
+  const asker = await login({});
+  await app.call('POST', '/v1/auth/logout', {}, asker.headers);
+  return asker;
+}
 
 beforeAll(async () => {
-  const { started, routes: found } = await routesOf(() => testApp({ plugins: streamsAndMonitoring, authenticate: STAND_IN }));
+  const { started, routes: found } = await routesOf(() => testApp({ plugins: streamsAndMonitoring, auth: 'full' }));
   app = started;
   routes = found;
   await app.db.run({ name: 'other_org', text: `insert into organizations (id, name) values ($1, 'Other')` }, [OTHER]);
@@ -92,9 +103,8 @@ function sample(parameter: Parameter | undefined, orgId: string): string {
   return parameter?.schema.format === 'uuid' ? '01933b5a-0000-7000-8000-0000000000ee' : 'nothing';
 }
 
-async function statusOf(route: KnownRoute, headers: Record<string, string>): Promise<number> {
+async function statusOf(route: KnownRoute, { headers, orgId }: Asker): Promise<number> {
   const hasBody = route.method !== 'GET';
-  const orgId = headers['authorization']?.startsWith('stranger') === true ? OTHER : DEFAULT_ORG_ID;
   const response = await fetch(app.url + pathOf(route, orgId), {
     method: route.method,
     headers: { ...headers, ...(hasBody ? { 'content-type': 'application/json' } : {}) },
@@ -106,22 +116,37 @@ async function statusOf(route: KnownRoute, headers: Record<string, string>): Pro
 }
 
 type Expected = 401 | 403 | 404 | 'let in';
+type Expectation = (policy: string, route: KnownRoute) => Expected;
+
+/** What ends the credential or the account of whoever asks: these come last, one after the other. */
+const LAST = ['logout', 'deleteMe']; // in the order from the very last
 
 /** What was answered otherwise than the table says, one line each. */
-async function differences(headers: Record<string, string>, expected: (policy: string, route: KnownRoute) => Expected): Promise<string[]> {
-  const lines = await Promise.all(
-    routes.map(async (route) => {
-      const policy = PERMISSION_TABLE[nameOf(route)] ?? 'none';
-      const wanted = policy === 'open' ? 'let in' : expected(policy, route);
-      const status = await statusOf(route, headers);
-      // A refresh has its credential in the body, and here it has none.
-      const isLetIn = (status !== 401 || nameOf(route) === 'refreshLogin') && status !== 403 && status < 500;
-      const isAsWanted = wanted === 'let in' ? isLetIn : status === wanted;
-      return isAsWanted ? [] : [`${route.method} ${route.url} (${policy}): ${status}, not ${wanted}`];
-    }),
-  );
+async function differences(asker: Asker, expected: Expectation): Promise<string[]> {
+  const look = async (route: KnownRoute): Promise<string[]> => {
+    const policy = PERMISSION_TABLE[nameOf(route)] ?? 'none';
+    const status = await statusOf(route, asker);
+    if (policy === 'page') return status !== 401 && status < 500 ? [] : [`${route.method} ${route.url}: ${status}`];
+    const wanted = policy === 'open' ? 'let in' : expected(policy, route);
+    // A refresh has its credential in the body, and here it has none.
+    const isLetIn = (status !== 401 || nameOf(route) === 'refreshLogin') && status !== 403 && status < 500;
+    const isAsWanted = wanted === 'let in' ? isLetIn : status === wanted;
+    return isAsWanted ? [] : [`${route.method} ${route.url} (${policy}): ${status}, not ${wanted}`];
+  };
+  const [last = [], others = []] = [true, false].map((isLast) => routes.filter((route) => LAST.includes(nameOf(route)) === isLast));
+  const lines = await Promise.all(others.map(look));
+  for (const route of last.toSorted((a, b) => LAST.indexOf(b.operationId ?? '') - LAST.indexOf(a.operationId ?? '')))
+    lines.push(await look(route));
   return lines.flat();
 }
+
+/** Logins are for the API, and tokens for `/mcp` too. */
+const role =
+  (name: 'member' | 'admin' | 'owner', { also = [], isToken = false }: { also?: string[]; isToken?: boolean } = {}): Expectation =>
+  (policy) => {
+    if (policy === 'known') return isToken ? 'let in' : 401;
+    return roleMeets(name, policy) || also.includes(policy) ? 'let in' : 403;
+  };
 
 test('every route is in the table, every row of the table has a route, and none is there twice', () => {
   const names = routes.map(nameOf);
@@ -129,48 +154,78 @@ test('every route is in the table, every row of the table has a route, and none 
   expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
 });
 
-test.each([
-  ['no credential', {}],
-  ['a revoked token', () => as('revoked')],
-])('%s: 401, and nothing but the open routes answers', async (_who, headers) => {
-  expect(await differences(typeof headers === 'function' ? headers() : headers, () => 401)).toEqual([]);
+test.each<[string, () => Promise<Asker>]>([
+  ['no credential', async () => ({ headers: {}, orgId: DEFAULT_ORG_ID })],
+  ['a revoked token', revoked],
+  ['an expired token', expired],
+  ['a login that has ended', loggedOut],
+  ['a token that is none', async () => ({ headers: { authorization: `Bearer evr_pat_${'0'.repeat(64)}` }, orgId: DEFAULT_ORG_ID })],
+])('%s: 401, and nothing but the open routes answers', async (_who, asker) => {
+  expect(await differences(await asker(), () => 401)).toEqual([]);
 });
 
-test('a token of another organization that names this one: 404, as for an organization that never was', async () => {
-  const named = { ...as('stranger'), 'x-org-id': toPublicId('organization', DEFAULT_ORG_ID) };
-  expect(await differences(named, () => 404)).toEqual([]);
-  expect(await differences({ ...named, 'x-org-id': `org_${'e'.repeat(32)}` }, () => 404)).toEqual([]);
+test.each<['a login' | 'a token', () => Promise<Asker>]>([
+  ['a login', () => login({ orgId: OTHER })],
+  ['a token', () => token({ orgId: OTHER }, '*')],
+])('%s of another organization that names this one, or one that never was: 404', async (what, stranger) => {
+  const notFound: Expectation = (policy) => (policy === 'known' && what === 'a login' ? 401 : 404);
+  const { headers } = await stranger();
+  const named = what === 'a login' ? toPublicId('organization', DEFAULT_ORG_ID) : `org_${'e'.repeat(32)}`;
+  expect(await differences({ headers: { ...headers, 'x-org-id': named }, orgId: DEFAULT_ORG_ID }, notFound)).toEqual([]);
 });
 
-test('the same token in its own organization: as its role there', async () => {
-  expect(await differences(as('stranger'), (policy) => (roleMeets('owner', policy) ? 'let in' : 403))).toEqual([]);
+test('somebody of another organization: there as the role says, whatever the routes', async () => {
+  expect(await differences(await login({ orgId: OTHER, role: 'owner' }), role('owner'))).toEqual([]);
 });
 
-test.each(['member', 'admin', 'owner'] as const)('%s: 403 for exactly what the role lacks', async (role) => {
-  expect(await differences(as(role), (policy) => (roleMeets(role, policy) ? 'let in' : 403))).toEqual([]);
+test.each(['member', 'admin', 'owner'] as const)('%s: 403 for exactly what the role lacks', async (name) => {
+  expect(await differences(await login({ role: name }), role(name))).toEqual([]);
+});
+
+test('a token of all scopes: as its owner, but not for what is beyond its organization', async () => {
+  const asOwner = role('owner', { isToken: true });
+  const expected: Expectation = (policy, route) => (NOT_OF_ONE_ORGANIZATION.includes(nameOf(route)) ? 403 : asOwner(policy, route));
+  expect(await differences(await token({}, '*'), expected)).toEqual([]);
 });
 
 test('an operator: the installation as well', async () => {
-  const isMet = (policy: string): boolean => policy === 'platform' || roleMeets('owner', policy);
-  expect(await differences(as('operator'), (policy) => (isMet(policy) ? 'let in' : 403))).toEqual([]);
+  expect(await differences(await login({ isPlatformUser: true }), role('owner', { also: ['platform'] }))).toEqual([]);
 });
 
-describe('a token of an owner with scopes', () => {
-  const onlyReads = (policy: string, { method }: KnownRoute): boolean =>
-    policy === 'user' ? method === 'GET' : policy === 'known' || policy.endsWith(':view');
+describe('a token with scopes', () => {
+  /** With a narrow one people look at themselves and at nothing that opens something. */
+  const meets = (isWithin: (policy: string) => boolean): Expectation => {
+    return (policy, route) => {
+      if (policy === 'known') return 'let in';
+      if (policy === 'user') return route.method === 'GET' && !ONLY_WHOLE_CREDENTIALS.includes(nameOf(route)) ? 'let in' : 403;
+      return isWithin(policy) ? 'let in' : 403;
+    };
+  };
 
   test('read: all views, and no change', async () => {
-    expect(await differences(as('owner', 'read'), (policy, route) => (onlyReads(policy, route) ? 'let in' : 403))).toEqual([]);
+    expect(
+      await differences(
+        await token({ isPlatformUser: true }, 'read'),
+        meets((policy) => policy.endsWith(':view')),
+      ),
+    ).toEqual([]);
   });
 
   test('one permission: that, and the own profile', async () => {
-    const isMet = (policy: string, { method }: KnownRoute): boolean =>
-      policy === 'user' ? method === 'GET' : policy === 'known' || policy === 'org:agents:manage';
-    expect(await differences(as('owner', 'org:agents:manage'), (policy, route) => (isMet(policy, route) ? 'let in' : 403))).toEqual([]);
+    expect(
+      await differences(
+        await token({}, 'org:agents:manage'),
+        meets((policy) => policy === 'org:agents:manage'),
+      ),
+    ).toEqual([]);
   });
 
   test('a scope never gives what the role lacks', async () => {
-    const isMet = (policy: string, { method }: KnownRoute): boolean => policy === 'known' || (policy === 'user' && method === 'GET');
-    expect(await differences(as('member', 'org:agents:dangerous'), (policy, route) => (isMet(policy, route) ? 'let in' : 403))).toEqual([]);
+    expect(
+      await differences(
+        await token({ role: 'member' }, 'org:agents:dangerous', 'org:audit-logs:view'),
+        meets(() => false),
+      ),
+    ).toEqual([]);
   });
 });

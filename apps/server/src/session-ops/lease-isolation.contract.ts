@@ -141,7 +141,7 @@ const CALLS: { [Op in SessionOp]: () => OpArgs<Op>[] } = {
   'secrets.delete': () => [{ name: 'theirs' }],
   'secrets.list': () => [{}],
   'approvals.record': () => [{ action: 'x', outcome: 'rejected' }],
-  'approvals.set_mode': () => [{ mode: 'disabled' }],
+  'approvals.set_mode': () => [{ mode: 'off' }],
   'files.read': () => [{ paths: ['/theirs.txt', '/theirs/theirs.txt'], content: 'all' }],
   'files.list': () => [
     { path: '/', recursive: true, offset: 0, limit: 100 },

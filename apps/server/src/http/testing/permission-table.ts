@@ -5,7 +5,6 @@
  *
  * Keys are operation ids of the OpenAPI document, or `METHOD path` of a route that the document leaves out.
  */
-export const OPEN = 'open';
 
 const VIEW = {
   agents: `listAgents getAgent getAgentStats checkAgentName listAgentExamples getAgentPolicies previewAgent exportAgent listGuardrailExamples
@@ -80,9 +79,15 @@ function below(route: string): string {
   return route.replace(' /', ' /api/v1/');
 }
 
+/** Pages ask for themselves: what needs a login leads there, forms are taken from pages of their own origin alone. */
+const PAGES = `GET /pages/:name,GET /cli/login-success,GET /login,POST /login,GET /register,POST /register,POST /logout,
+  GET /forgot-password,POST /forgot-password,GET /resend-verification,POST /resend-verification,GET /reset-password,POST /reset-password,
+  GET /verify-email,POST /verify-email,GET /welcome,POST /organizations,GET /device,POST /device,POST /device/decision`.split(/,\s*/);
+
 /** Asks for a permission of an organization, for a known user (`user`), for an operator (`platform`), or for nothing (`open`); `known` is `user` for whoever only asks. */
 export const PERMISSION_TABLE: Readonly<Record<string, string>> = Object.fromEntries([
   ...rows('open', 'getHealth getAuthConfig'),
+  ...rows('open', 'startCliLogin finishCliLogin exchangeCliCode startDeviceLogin pollDeviceLogin startProviderLogin finishProviderLogin'),
   ...rows('open', 'login register refreshLogin logout forgotPassword resetPassword verifyEmail resendVerification'),
   // Its tools ask for what they do.
   ['POST /mcp', 'known'],
@@ -92,14 +97,22 @@ export const PERMISSION_TABLE: Readonly<Record<string, string>> = Object.fromEnt
       resolveOrganization exportMe deleteMe getDurablePolicies`,
   ),
   ...rows('user', 'listPersonalAccessTokens createPersonalAccessToken deletePersonalAccessToken listTokenScopes'),
+  ...rows('user', 'getWaitingDevice decideDeviceLogin'),
+  ...rows('user', 'listAuthorizedApps revokeAuthorizedApp'),
   ...rows('platform', 'getDurableHealth listDurableWorkers listDeadLetters retryDeadLetter'),
   ...resourceRows('view', VIEW),
   ...resourceRows('manage', MANAGE),
   ...resourceRows('dangerous', DANGEROUS),
+  ...PAGES.map((route): [string, string] => [route, 'page']),
   ...HIDDEN.open.map((route): [string, string] => [route, 'open']),
   ...HIDDEN.view.map((route): [string, string] => [route, 'org:providers:view']),
   ...HIDDEN.manage.map((route): [string, string] => [route, 'org:providers:manage']),
 ]);
+
+/** What of an account needs a login or a token of all scopes: it tells of what opens something. */
+export const ONLY_WHOLE_CREDENTIALS: readonly string[] = ['listPersonalAccessTokens', 'exportMe', 'getWaitingDevice'];
+/** What is about the account as a whole: a token that is bound to one organization is none for that. */
+export const NOT_OF_ONE_ORGANIZATION: readonly string[] = ['exportMe', 'deleteMe'];
 
 function rows(policy: string, operations: string): [string, string][] {
   return operations
