@@ -18,6 +18,7 @@ const PARENT_POLL_MS = 500;
 const COMMANDS = {
   start: { entry: 'apps/everruns/src/main.ts', runtime: true },
   worker: { entry: 'apps/everruns/src/worker-command.ts', runtime: true },
+  everruns: { entry: 'apps/cli/src/main.ts', runtime: true },
   demo: { entry: 'apps/everruns/src/demo.ts', runtime: true },
   secrets: { entry: 'apps/server/src/secrets.main.ts', runtime: true },
   test: { entry: 'scripts/test.ts', runtime: false },

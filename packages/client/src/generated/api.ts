@@ -2516,7 +2516,7 @@ export interface components {
              * @default member
              * @enum {string}
              */
-            role: "host" | "member";
+            role?: "host" | "member";
         };
         Agent: {
             /** @description agent_ and 32 hex digits */
@@ -2887,16 +2887,16 @@ export interface components {
                  * @default text
                  * @enum {string}
                  */
-                encoding: "text" | "base64";
+                encoding?: "text" | "base64";
                 /** @default false */
-                is_readonly: boolean;
+                is_readonly?: boolean;
             }[];
             tools?: {
                 /**
                  * @default client_side
                  * @enum {string}
                  */
-                type: "client_side" | "builtin";
+                type?: "client_side" | "builtin";
                 name: string;
                 description: string;
                 parameters: {
@@ -3006,9 +3006,9 @@ export interface components {
                  * @default text
                  * @enum {string}
                  */
-                encoding: "text" | "base64";
+                encoding?: "text" | "base64";
                 /** @default false */
-                is_readonly: boolean;
+                is_readonly?: boolean;
             }[];
             tags?: string[];
             mcpServers?: {
@@ -3051,7 +3051,7 @@ export interface components {
              * @default english
              * @enum {string}
              */
-            language: "simple" | "arabic" | "armenian" | "basque" | "catalan" | "danish" | "dutch" | "english" | "estonian" | "finnish" | "french" | "german" | "greek" | "hindi" | "hungarian" | "indonesian" | "irish" | "italian" | "lithuanian" | "nepali" | "norwegian" | "portuguese" | "romanian" | "russian" | "serbian" | "spanish" | "swedish" | "tamil" | "turkish" | "yiddish";
+            language?: "simple" | "arabic" | "armenian" | "basque" | "catalan" | "danish" | "dutch" | "english" | "estonian" | "finnish" | "french" | "german" | "greek" | "hindi" | "hungarian" | "indonesian" | "irish" | "italian" | "lithuanian" | "nepali" | "norwegian" | "portuguese" | "romanian" | "russian" | "serbian" | "spanish" | "swedish" | "tamil" | "turkish" | "yiddish";
             embedding_model_id?: null;
         };
         CreateKnowledgeEntry: {
@@ -3066,7 +3066,7 @@ export interface components {
              * @default note
              * @enum {string}
              */
-            kind: "note" | "table" | "business" | "query" | "runbook";
+            kind?: "note" | "table" | "business" | "query" | "runbook";
             tags?: string[];
             resource?: string | null;
         };
@@ -3077,7 +3077,7 @@ export interface components {
              * @default http
              * @enum {string}
              */
-            transport_type: "http" | "stdio";
+            transport_type?: "http" | "stdio";
             auth_mode?: ("none" | "api_key" | "o_auth") | null;
             protocol_mode?: ("auto" | "legacy" | "stable" | "rc") | null;
             api_key?: string | null;
@@ -3116,7 +3116,7 @@ export interface components {
                  * @default user
                  * @constant
                  */
-                role: "user";
+                role?: "user";
                 content: ({
                     /** @constant */
                     type: "text";
@@ -3215,7 +3215,7 @@ export interface components {
                  * @default client_side
                  * @enum {string}
                  */
-                type: "client_side" | "builtin";
+                type?: "client_side" | "builtin";
                 name: string;
                 description: string;
                 parameters: {
@@ -3248,9 +3248,9 @@ export interface components {
                  * @default text
                  * @enum {string}
                  */
-                encoding: "text" | "base64";
+                encoding?: "text" | "base64";
                 /** @default false */
-                is_readonly: boolean;
+                is_readonly?: boolean;
             }[];
             mcpServers?: {
                 [key: string]: {
@@ -3462,7 +3462,7 @@ export interface components {
                  * @default client_side
                  * @enum {string}
                  */
-                type: "client_side" | "builtin";
+                type?: "client_side" | "builtin";
                 name: string;
                 description: string;
                 parameters: {
@@ -3742,7 +3742,7 @@ export interface components {
             kind?: ("note" | "table" | "business" | "query" | "runbook") | null;
             tags?: string[] | null;
             /** @default 10 */
-            limit: number;
+            limit?: number;
         };
         LedgerEntry: {
             /** @description ledger_ and 32 hex digits */
@@ -4533,16 +4533,16 @@ export interface components {
                  * @default text
                  * @enum {string}
                  */
-                encoding: "text" | "base64";
+                encoding?: "text" | "base64";
                 /** @default false */
-                is_readonly: boolean;
+                is_readonly?: boolean;
             }[];
             tools?: {
                 /**
                  * @default client_side
                  * @enum {string}
                  */
-                type: "client_side" | "builtin";
+                type?: "client_side" | "builtin";
                 name: string;
                 description: string;
                 parameters: {
@@ -5229,16 +5229,16 @@ export interface components {
                  * @default text
                  * @enum {string}
                  */
-                encoding: "text" | "base64";
+                encoding?: "text" | "base64";
                 /** @default false */
-                is_readonly: boolean;
+                is_readonly?: boolean;
             }[];
             tools?: {
                 /**
                  * @default client_side
                  * @enum {string}
                  */
-                type: "client_side" | "builtin";
+                type?: "client_side" | "builtin";
                 name: string;
                 description: string;
                 parameters: {
@@ -5329,9 +5329,9 @@ export interface components {
                  * @default text
                  * @enum {string}
                  */
-                encoding: "text" | "base64";
+                encoding?: "text" | "base64";
                 /** @default false */
-                is_readonly: boolean;
+                is_readonly?: boolean;
             }[];
             tags?: string[];
             mcpServers?: {
