@@ -6,6 +6,8 @@ import { readGrpcTls } from './grpc-tls.ts';
 import type { GrpcTls } from './grpc-tls.ts';
 import { AUTH_ENVIRONMENT, authOf } from './config-auth.ts';
 import type { AuthSettings } from './config-auth.ts';
+import { PROVIDER_ENVIRONMENT, providersOf } from './config-providers.ts';
+import type { ProviderSettings } from './config-providers.ts';
 import { LIMIT_ENVIRONMENT, limitsOf } from './config-limits.ts';
 import type { LimitSettings } from './config-limits.ts';
 import { count, flag, positive, publicUrl, text, variable } from './config-variables.ts';
@@ -94,6 +96,7 @@ export const ENVIRONMENT = {
     'Which features exist: `dev`, `poc`, `preview` or `prod`. Experimental ones only in `dev`.',
   ),
   ...AUTH_ENVIRONMENT,
+  ...PROVIDER_ENVIRONMENT,
   HTTP_ADDR: variable(address, '`0.0.0.0:9301`, in grade dev `127.0.0.1:9301`', 'Where REST and streams are served.'),
   WORKER_GRPC_ADDR: variable(address, '`0.0.0.0:9001`, in grade dev `127.0.0.1:9001`', 'Where workers attach.'),
   WORKER_GRPC_AUTH_TOKEN: variable(text, 'required outside grade dev', 'Bearer token of the workers; the same on both sides.'),
@@ -226,6 +229,7 @@ export interface ServerConfig {
   readonly grade: Grade;
   readonly devMode: boolean;
   readonly auth: AuthSettings;
+  readonly loginProviders: ProviderSettings;
   readonly http: Address;
   readonly grpc: Address;
   /** Null only in grade dev: then workers need none. */
@@ -326,12 +330,14 @@ function assemble(values: Values, problems: string[]): ServerConfig {
   }
   const url = values.DATABASE_URL ?? '';
   if (url === '' && !problems.some((problem) => problem.startsWith('DATABASE_URL'))) problems.push('DATABASE_URL: required');
+  const auth = authOf(values, { grade, host: addresses.http.host, problems, warnings });
   const unlimited = grade === 'dev';
   const limits = limitsOf(values, unlimited);
   return {
     grade,
     devMode,
-    auth: authOf(values, { grade, host: addresses.http.host, problems, warnings }),
+    auth,
+    loginProviders: providersOf(values, { mode: auth.mode, problems, warnings }),
     ...addresses,
     grpcToken: values.WORKER_GRPC_AUTH_TOKEN ?? null,
     grpcTls: grpcTlsOf(values, { host: addresses.grpc.host, problems, warnings }),

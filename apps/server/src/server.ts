@@ -14,6 +14,7 @@ import { startGrpc } from './grpc.ts';
 import type { RunningGrpc } from './grpc.ts';
 import { openIdentity } from './identity/open-identity.ts';
 import { openLimiter } from './limits/open-limiter.ts';
+import { scheduleRate, toolCallRate } from './limits/work-limits.ts';
 import { createApp } from './http/app.ts';
 import type { AppSettings } from './http/app.ts';
 import { waitThroughStreams } from './http/turn-waiter.ts';
@@ -106,11 +107,18 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   started.push(() => outbound.close());
   const webhooks = webhookSender({ db, vault, outbound, log });
   started.push(() => webhooks.stop());
+  const limiter = openLimiter(config.valkeyUrl, log);
+  started.push(() => limiter.close());
   const engine: Engine<Streams> = createEngine({
     db,
     ids,
     log,
-    ops: allSessionOps({ db, ids, vault, feed, configs, schedules: config.schedules, resolveModel, tasks: () => engine.tasks }),
+    ops: allSessionOps({
+      ...{ db, ids, vault, feed, configs, schedules: config.schedules, resolveModel },
+      admitSchedule: scheduleRate(limiter, config.rates),
+      tasks: () => engine.tasks,
+    }),
+    admitToolCall: toolCallRate(limiter, config.rates),
     resolveModel: (turn) => {
       configs.keep(turn);
       return resolveModel(turn);
@@ -128,8 +136,6 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   started.push(() => pipeline.close());
   await engine.start();
   started.push(() => engine.stop());
-  const limiter = openLimiter(config.valkeyUrl, log);
-  started.push(() => limiter.close());
   let servedUrl = '';
   const publicUrl = (): string => config.publicUrl ?? servedUrl;
   const identity = await openIdentity(config, { db, log, ids, limiter, publicUrl });
@@ -175,8 +181,8 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
         () => pipeline.close(),
         () => app.close(),
         () => identity.stop(),
-        () => limiter.close(),
         () => engine.stop(),
+        () => limiter.close(),
         () => webhooks.stop(),
         () => outbound.close(),
         () => Promise.resolve(grpc?.stop()),
@@ -187,7 +193,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
 }
 
 function appSettings(config: ServerConfig): Omit<AppSettings, 'publicUrl' | 'resolution'> {
-  const { apiPrefix, auth, grade, limits, tokens, organizations, schedules, rates, corsOrigins, publicUrl } = config;
+  const { apiPrefix, auth, grade, limits, tokens, organizations, loginProviders, schedules, rates, corsOrigins, publicUrl } = config;
   return {
     apiPrefix,
     health: { version: SERVER_VERSION, authMode: auth.mode, grade, runnerMode: config.devMode ? 'in_process' : 'workers' },
@@ -195,6 +201,7 @@ function appSettings(config: ServerConfig): Omit<AppSettings, 'publicUrl' | 'res
     limits,
     tokens,
     organizations,
+    loginProviders,
     schedules,
     rates,
     browsers: { corsOrigins, isHttpsOnly: publicUrl?.startsWith('https:') === true },

@@ -7,8 +7,7 @@ import type { Database, Vault } from '@everruns/storage';
 import cookie from '@fastify/cookie';
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify';
-import { createServiceAccountService } from '../identity/service-accounts.ts';
-import { createTokenService } from '../identity/tokens.ts';
+import type { ProviderSettings } from '../config-providers.ts';
 import type { Identity } from '../identity/identity.ts';
 import { createAgentService } from '../services/agents.ts';
 import { createBudgetService } from '../services/budgets.ts';
@@ -40,6 +39,7 @@ import { createModelService } from '../services/models.ts';
 import { createMountedFiles } from '../services/mounted-files.ts';
 import { createMounts } from '../services/mounts.ts';
 import { refusedReferences } from '../services/named-in-configs.ts';
+import { createOrganizationService } from '../services/organizations.ts';
 import { createParticipantService } from '../services/participants.ts';
 import { createContextReports } from '../services/context-report.ts';
 import { createPreviewService } from '../services/previews.ts';
@@ -51,12 +51,14 @@ import { createSkillService, skillCapabilities } from '../services/skills/skills
 import { createWorkspaceService } from '../services/workspaces.ts';
 import type { CommitFeed } from '../stream/port.ts';
 import type { TurnService } from '../turns/port.ts';
+import { createAccess } from './access.ts';
+import type { AccessDeps } from './access.ts';
 import type { Authenticate } from './authenticate.ts';
 import { auditRequests } from './audit.ts';
 import { acceptBodies } from './body.ts';
 import { govern, letIn } from './govern.ts';
 import { organizationArea } from './organizations.ts';
-import type { OrganizationLimits } from './organizations.ts';
+import type { OrganizationAreaDeps, OrganizationLimits } from './organizations.ts';
 import { chooseByPath } from './path-organization.ts';
 import { cacheEntities } from './caching.ts';
 import { answerUnknownRoutes } from './not-found.ts';
@@ -69,7 +71,6 @@ import { forgetBody, refusedBody } from './large-bodies.ts';
 import { answerClientError, sendProblem, toPlatformError } from './problems.ts';
 import { echoRequestIds, requestId } from './request-ids.ts';
 import { agentRoutes } from './routes/agents.ts';
-import { authRoutes } from './routes/auth.ts';
 import { budgetRoutes } from './routes/budgets.ts';
 import { capabilityRoutes } from './routes/capabilities.ts';
 import { connectionRoutes } from './routes/connections.ts';
@@ -105,13 +106,12 @@ import { contextReportRoutes } from './routes/context-report.ts';
 import { sessionResourceRoutes } from './routes/session-resources.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { skillRoutes } from './routes/skills.ts';
-import { serviceAccountRoutes, tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { workspaceRoutes } from './routes/workspaces.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import { answerBrowsers } from './browsers.ts';
 import type { BrowserSettings } from './browsers.ts';
-import { limitRequests, sessionRate } from './rate-limits.ts';
+import { limitRequests, organizationRate, sessionRate } from './rate-limits.ts';
 import type { RateSettings } from './rate-limits.ts';
 import type { Api } from './types.ts';
 import { checkingSerializer, plainSerializer, validatorCompiler } from './validation.ts';
@@ -132,6 +132,8 @@ export interface AppSettings {
   /** Most tokens of a user, and service accounts of an organization; 0 = no limit. */
   tokens: { perUser: number; serviceAccountsPerOrg: number };
   organizations: OrganizationLimits;
+  /** Where else people can log in; nowhere when absent. */
+  loginProviders?: ProviderSettings;
   schedules: ScheduleLimits;
   rates: RateSettings;
   browsers: BrowserSettings;
@@ -204,7 +206,15 @@ export async function createApp(deps: AppDeps): Promise<Api> {
   healthRoute(app, settings.health);
   openApiRoute(app);
   await mountMcp(app, { ...deps, inner, sendPage: createSendPage(loadStylesheet()) });
-  await app.register(async (api: Api) => mountApi(api, deps, inner), { prefix: settings.apiPrefix });
+  const access = createAccess(accessDeps(deps));
+  await access.mountPages(app);
+  await app.register(
+    async (api: Api) => {
+      await mountApi(api, deps, inner);
+      await access.mount(api);
+    },
+    { prefix: settings.apiPrefix },
+  );
   return app;
 }
 
@@ -306,30 +316,46 @@ async function mountApi(api: Api, deps: AppDeps, inner: InnerCalls): Promise<voi
   );
   await govern(api, 'mcp-servers', (group) => mcpServerRoutes(group, mcpServers));
   await govern(api, 'skills', (group) => skillRoutes(group, skills));
-  const { perUser, serviceAccountsPerOrg } = settings.tokens;
-  const newId = () => ids.next();
-  await govern(api, 'user', (group) => tokenRoutes(group, createTokenService({ db, newId, limit: perUser })));
-  await govern(api, 'api-keys', (group) =>
-    serviceAccountRoutes(group, createServiceAccountService({ db, newId, limits: { accounts: serviceAccountsPerOrg, tokens: perUser } })),
-  );
   await govern(api, 'budgets', (group) => budgetRoutes(group, createBudgetService({ db, ids, roomMade: () => turns.lookAgain() })));
   await govern(api, 'reports', (group) => usageRoutes(group, db));
   await govern(api, 'settings', (group) => {
     const egress = settings.egress ?? parseEgressAllow('');
     taskWebhookRoutes(group, createTaskWebhookService({ db, ids, vault, egress }));
-    organizationArea(group, {
-      ...{ db, ids, limiter: deps.limiter, rates: settings.rates, grade: settings.resolution.grade, limits: settings.organizations },
-      isHttpsOnly: settings.browsers.isHttpsOnly,
-      mails: deps.invitationMails === undefined ? deps.identity.invitationMails : deps.invitationMails,
-      inviteUrl: (token) => urlOf(`/invites/${token}`),
-      closed: deps.organizationsClosed ?? (() => undefined),
-    });
-  });
-  authRoutes(api, {
-    identity: deps.identity,
-    loginProviders: [],
-    isHttpsOnly: settings.browsers.isHttpsOnly,
-    proxyHops: settings.rates.proxyHops,
+    organizationArea(group, organizationDeps(deps));
   });
   for (const plugin of deps.plugins ?? []) await api.register(plugin);
+}
+
+function accessDeps({ settings, db, ids, identity, limiter }: AppDeps): AccessDeps {
+  const { apiPrefix, publicUrl, tokens, rates, loginProviders } = settings;
+  const admit = organizationRate(limiter, rates);
+  const limit = settings.organizations.organizationsPerUser;
+  return {
+    db,
+    ids,
+    identity,
+    tokens,
+    apiPrefix,
+    publicUrl,
+    providers: loginProviders ?? { google: null, github: null },
+    organizations: createOrganizationService({ db, ids, grade: settings.resolution.grade, admit, limit }),
+    isHttpsOnly: settings.browsers.isHttpsOnly,
+    proxyHops: rates.proxyHops,
+    now: () => new Date(),
+  };
+}
+
+function organizationDeps({ settings, db, ids, identity, limiter, invitationMails, organizationsClosed }: AppDeps): OrganizationAreaDeps {
+  return {
+    db,
+    ids,
+    limiter,
+    rates: settings.rates,
+    grade: settings.resolution.grade,
+    limits: settings.organizations,
+    isHttpsOnly: settings.browsers.isHttpsOnly,
+    mails: invitationMails === undefined ? identity.invitationMails : invitationMails,
+    inviteUrl: (token) => `${identity.frontendUrl()}/invites/${token}`,
+    closed: organizationsClosed ?? (() => undefined),
+  };
 }

@@ -12,7 +12,6 @@ const UNBUILT: readonly RegExp[] = [
   /^\/sessions\/chat(\/|$)/,
   /^\/sessions\/[^/]+\/(sandbox|git|voice)(\/|$)/,
   // Accounts
-  /^\/auth\/(oauth|callback|cli)(\/|$)/,
   /^\/orgs\/[^/]+\/feature-flags(\/|$)/,
   /^\/(feature-flags|identities|notifications)(\/|$)/,
   // Money, operations, everything else

@@ -85,3 +85,65 @@ export const CreateServiceAccountToken = z
   .object({ name: Name, scopes: Scopes.optional(), expires_in_days: ExpiresInDays.optional() })
   .meta({ id: 'CreateServiceAccountToken' });
 export type CreateServiceAccountToken = z.infer<typeof CreateServiceAccountToken>;
+
+const Hostname = z.string().trim().min(1).max(255).optional();
+const Os = z.string().trim().min(1).max(100).optional();
+
+export const StartCliLogin = z
+  .object({ redirect_port: z.int().min(1).max(65_535).describe('Where the command line listens on localhost') })
+  .meta({ id: 'StartCliLogin' });
+
+export const CliLogin = z
+  .object({ auth_url: z.string().describe('To be opened in a browser'), state: z.string(), expires_in: z.int().describe('Seconds') })
+  .meta({ id: 'CliLogin' });
+
+export const ExchangeCliCode = z.object({ code: z.string().min(1).max(256), hostname: Hostname, os: Os }).meta({ id: 'ExchangeCliCode' });
+
+export const CliExchange = z
+  .object({
+    personal_access_token: NewPersonalAccessToken,
+    user: z.object({ id: z.string(), email: z.string(), name: z.string() }),
+    organizations: z.array(z.object({ public_id: publicId('organization'), name: z.string(), role: z.string() })),
+  })
+  .meta({ id: 'CliExchange' });
+export type CliExchange = z.infer<typeof CliExchange>;
+
+/** RFC 8628, 3.1; what says more about the device is ours. */
+export const StartDeviceLogin = z
+  .object({ client_id: z.string().max(256).optional(), scope: z.string().max(1_000).optional(), hostname: Hostname, os: Os })
+  .meta({ id: 'StartDeviceLogin' });
+
+export const DeviceLogin = z
+  .object({
+    device_code: z.string(),
+    user_code: z.string(),
+    verification_uri: z.string(),
+    verification_uri_complete: z.string(),
+    expires_in: z.int().describe('Seconds'),
+    interval: z.int().describe('Seconds to wait between two questions for the token'),
+  })
+  .meta({ id: 'DeviceLogin' });
+
+export const PollDeviceLogin = z
+  .object({ grant_type: z.string().max(100), device_code: z.string().max(256), client_id: z.string().max(256).optional() })
+  .meta({ id: 'PollDeviceLogin' });
+
+export const DeviceToken = CliExchange.extend({ access_token: z.string(), token_type: z.literal('Bearer'), expires_in: z.int() }).meta({
+  id: 'DeviceToken',
+});
+
+/** As OAuth has errors (RFC 6749, 5.2). */
+export const DeviceLoginError = z
+  .object({
+    error: z.enum(['authorization_pending', 'slow_down', 'access_denied', 'expired_token', 'invalid_grant', 'unsupported_grant_type']),
+    error_description: z.string(),
+  })
+  .meta({ id: 'DeviceLoginError' });
+
+const UserCode = z.string().min(1).max(32);
+export const DeviceCodeQuery = z.object({ user_code: UserCode });
+export const DecideDeviceLogin = z.object({ user_code: UserCode, decision: z.enum(['approve', 'deny']) }).meta({ id: 'DecideDeviceLogin' });
+
+export const WaitingDevice = z
+  .object({ user_code: z.string(), hostname: z.string().optional(), os: z.string().optional(), ip: z.string().optional() })
+  .meta({ id: 'WaitingDevice' });

@@ -107,11 +107,11 @@ const DECIDE: Statement = {
 /** Who asks sooner than the interval says has to wait longer from then on (RFC 8628, 3.5). */
 const POLL: Statement = {
   name: 'device_login_poll',
-  text: `with d as (select id, status, user_id, hostname, os, expires_at <= engine_now() as is_expired,
+  text: `with d as (select id, status, user_id, hostname, os, ip, expires_at <= engine_now() as is_expired,
         coalesce(polled_at + make_interval(secs => interval_secs) > engine_now(), false) as is_early
       from device_logins where device_hash = $1 for update)
     update device_logins l set polled_at = engine_now(), interval_secs = l.interval_secs + case when d.is_early then 5 else 0 end
-    from d where l.id = d.id returning d.id, d.status, d.user_id, d.hostname, d.os, d.is_expired, d.is_early`,
+    from d where l.id = d.id returning d.id, d.status, d.user_id, d.hostname, d.os, d.ip, d.is_expired, d.is_early`,
 };
 const REMOVE: Statement = { name: 'device_login_remove', text: 'delete from device_logins where id = $1' };
 
@@ -137,6 +137,7 @@ interface Polled extends Row {
   user_id: Uuid | null;
   hostname: string | null;
   os: string | null;
+  ip: string | null;
   is_expired: boolean;
   is_early: boolean;
 }
@@ -147,7 +148,7 @@ export type DeviceAnswer = Granted | 'limit' | 'unknown' | 'expired' | 'denied' 
 export function pollDeviceLogin(
   db: Database,
   deviceHash: Uint8Array,
-  tokenFor: (device: { hostname: string | null; os: string | null }) => TokenForProgram,
+  tokenFor: (device: { hostname: string | null; os: string | null; ip: string | null }) => TokenForProgram,
 ): Promise<DeviceAnswer> {
   return grant<DeviceAnswer>(db, async (tx) => {
     const [row] = await tx.run<Polled>(POLL, [deviceHash]);

@@ -79,6 +79,7 @@ export interface TestAppOptions {
   tokens?: Partial<AppSettings['tokens']>;
   rates?: Partial<AppSettings['rates']>;
   organizations?: Partial<AppSettings['organizations']>;
+  loginProviders?: AppSettings['loginProviders'];
   invitationMails?: AppDeps['invitationMails'];
   organizationsClosed?: AppDeps['organizationsClosed'];
   limiter?: Limiter;
@@ -135,6 +136,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       limits: options.limits ?? { harnesses: 0, agents: 0, sessions: 0 },
       tokens: { perUser: 0, serviceAccountsPerOrg: 0, ...options.tokens },
       organizations: { organizationsPerUser: 0, membersPerOrg: 0, ...options.organizations },
+      ...(options.loginProviders !== undefined && { loginProviders: options.loginProviders }),
       schedules: SCHEDULE_LIMITS,
       browsers: options.browsers ?? { corsOrigins: [], isHttpsOnly: false },
       rates: { apiPerMinute: 0, sessionsPerMinute: 0, organizationsPerHour: 0, proxyHops: 1, ...options.rates },
