@@ -16,11 +16,14 @@ import type { Answer, TestApp } from './testing/test-app.ts';
 const ids = createIdSource();
 const OTHER = ids.next();
 const AS_OTHER = { 'x-test-org': toPublicId('organization', OTHER) };
-const OTHER_USER = ids.next();
+const [FIRST_USER, OTHER_USER] = [ids.next(), ids.next()];
 const NEVER = 'e'.repeat(32);
 /** Ids of events have more of a form than others. */
-const neverOf = (kind: Belonging): string =>
-  kind === 'event' ? durableEventId(ids.next(), 1, Date.now(), 1) : `${BELONGINGS[kind]}_${NEVER}`;
+const neverOf = (kind: Belonging): string => {
+  const prefix = BELONGINGS[kind];
+  if (prefix === null) return ids.next();
+  return kind === 'event' ? durableEventId(ids.next(), 1, Date.now(), 1) : `${prefix}_${NEVER}`;
+};
 
 let app: TestApp;
 let mine: Belongings;
@@ -37,11 +40,16 @@ beforeAll(async () => {
   });
   await app.db.run({ name: 'other_org', text: `insert into organizations (id, name) values ($1, 'Other')` }, [OTHER]);
   await app.db.transaction((tx) => provisionOrganization(tx, provisionPlan(OTHER, 'dev')));
-  const user = `with u as (insert into users (id, email, name) values ($1, 'other@example.com', 'Other') returning id)
+  const user = `with u as (insert into users (id, email, name) values ($1, $1::uuid::text || '@example.com', 'Somebody') returning id)
     insert into org_members (org_id, user_id, role) select $2, id, 'owner' from u`;
-  await app.db.run({ name: 'other_user', text: user }, [OTHER_USER, OTHER]);
-  mine = await makeBelongings(app, { orgId: DEFAULT_ORG_ID, headers: {}, name: 'mine' });
-  own = await makeBelongings(app, { orgId: OTHER, headers: AS_OTHER, name: 'own' });
+  for (const member of [
+    [FIRST_USER, DEFAULT_ORG_ID],
+    [OTHER_USER, OTHER],
+  ]) {
+    await app.db.run({ name: 'test_member', text: user }, member);
+  }
+  mine = await makeBelongings(app, { orgId: DEFAULT_ORG_ID, userId: FIRST_USER, headers: {}, name: 'mine' });
+  own = await makeBelongings(app, { orgId: OTHER, userId: OTHER_USER, headers: AS_OTHER, name: 'own' });
 });
 afterAll(() => app.close());
 

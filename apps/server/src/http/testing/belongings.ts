@@ -4,7 +4,7 @@ import { createSchedule } from '@everruns/storage';
 import { rowsOf, textOf } from './test-app.ts';
 import type { TestApp, Wire } from './test-app.ts';
 
-/** How the parts of an organization are called in requests of tests, and what their ids begin with. */
+/** How the parts of an organization are called in requests of tests, and what their ids begin with; null for those that are bare UUIDs. */
 export const BELONGINGS = {
   organization: 'org',
   agent: 'agent',
@@ -28,6 +28,11 @@ export const BELONGINGS = {
   participant: 'part',
   skill: 'skill',
   mcp: 'mcp',
+  invitation: 'invite',
+  user: null,
+  service_account: null,
+  account_token: null,
+  token: null,
 } as const;
 
 export type Belonging = keyof typeof BELONGINGS;
@@ -39,6 +44,8 @@ const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QD
 
 export interface Owner {
   orgId: Uuid;
+  /** A member, who asks. */
+  userId: Uuid;
   /** Of requests of the organization. */
   headers: Record<string, string>;
   /** Of everything that has a name. */
@@ -46,7 +53,7 @@ export interface Owner {
 }
 
 /** One of each kind, made over the API where it makes them. */
-export async function makeBelongings(app: TestApp, { orgId, headers, name }: Owner): Promise<Belongings> {
+export async function makeBelongings(app: TestApp, { orgId, userId, headers, name }: Owner): Promise<Belongings> {
   const made = async (path: string, body: unknown): Promise<Wire> => (await app.call('POST', path, body, headers)).json;
   const read = async (path: string): Promise<Wire> => (await app.call('GET', path, undefined, headers)).json;
   const idOf = async (path: string, body: unknown): Promise<string> => textOf((await made(path, body))['id']);
@@ -65,8 +72,15 @@ export async function makeBelongings(app: TestApp, { orgId, headers, name }: Own
   const memory = await idOf('/v1/memories', { name });
   await made(`/v1/memories/${memory}/fs/${name}.txt`, { content: name });
   const base = await idOf('/v1/knowledge-bases', { name });
+  const organization = toPublicId('organization', orgId);
+  const account = await idOf('/v1/service-accounts', { name });
   return {
-    organization: toPublicId('organization', orgId),
+    organization,
+    user: userId,
+    service_account: account,
+    account_token: await idOf(`/v1/service-accounts/${account}/tokens`, { name }),
+    token: await idOf('/v1/auth/personal-access-tokens', { name }),
+    invitation: await idOf(`/v1/orgs/${organization}/invites`, { email: `invited-${name}@example.com` }),
     session: sessionId,
     workspace: textOf(session['workspace_id']),
     agent: await idOf('/v1/agents', { name, system_prompt: 'p' }),
