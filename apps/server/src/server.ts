@@ -3,7 +3,7 @@ import { loadCapabilities } from '@everruns/capabilities/load';
 import { createIdSource } from '@everruns/contract';
 import type { WorkerGateway } from '@everruns/contract';
 import { checkEncryption, createVault, migrate, openDatabase } from '@everruns/storage';
-import type { Database, TurnConfig } from '@everruns/storage';
+import type { Database, TurnConfig, Vault } from '@everruns/storage';
 import { createOutbound, parseEgressAllow } from '@everruns/outbound';
 import type { Outbound } from '@everruns/outbound';
 import { pino } from 'pino';
@@ -27,6 +27,7 @@ import { startModelSync } from './services/model-sync.ts';
 import { createWebhookSender } from './services/webhook-sender.ts';
 import { memorySyncOf, startMemorySync } from './services/memory-sync.ts';
 import { createModelResolver } from './services/model-resolution.ts';
+import type { ResolutionPolicy } from './services/model-resolution.ts';
 import { offeredExamples } from './services/examples.ts';
 import { provisionAll } from './services/provisioning.ts';
 import { AGENT_EXAMPLES } from './services/seeds/agents.ts';
@@ -94,11 +95,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   const capabilities = await loadCapabilities(config.capabilityModules);
   await provisionAll(db, config.grade, offeredExamples(AGENT_EXAMPLES, { registry: capabilities, grade: config.grade }));
   const resolution = { grade: config.grade, fallbackKeys: config.fallbackKeys };
-  const resolver = createModelResolver({
-    config: resolution,
-    secrets: vault,
-    onUnreadableKey: (providerId, error) => log.error({ err: error, provider: providerId }, 'stored provider key cannot be read'),
-  });
+  const resolver = openResolver(resolution, vault, log);
   const configs = createSessionConfigs({ db, nowMs: () => performance.now() });
   const resolveModel = (turn: TurnConfig) => resolver.resolve(turn);
   // Ops run only when there are workers, and so an engine.
@@ -109,15 +106,13 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   started.push(() => webhooks.stop());
   const limiter = openLimiter(config.valkeyUrl, log);
   started.push(() => limiter.close());
+  const stores = { db, ids, vault };
+  const admitSchedule = scheduleRate(limiter, config.rates);
   const engine: Engine<Streams> = createEngine({
     db,
     ids,
     log,
-    ops: allSessionOps({
-      ...{ db, ids, vault, feed, configs, schedules: config.schedules, resolveModel },
-      admitSchedule: scheduleRate(limiter, config.rates),
-      tasks: () => engine.tasks,
-    }),
+    ops: allSessionOps({ ...stores, feed, configs, schedules: config.schedules, admitSchedule, resolveModel, tasks: () => engine.tasks }),
     admitToolCall: toolCallRate(limiter, config.rates),
     resolveModel: (turn) => {
       configs.keep(turn);
@@ -190,6 +185,14 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
         () => directDb.close(),
       ]),
   };
+}
+
+function openResolver(config: ResolutionPolicy, secrets: Vault, log: Logger): ReturnType<typeof createModelResolver> {
+  return createModelResolver({
+    config,
+    secrets,
+    onUnreadableKey: (providerId, error) => log.error({ err: error, provider: providerId }, 'stored provider key cannot be read'),
+  });
 }
 
 function appSettings(config: ServerConfig): Omit<AppSettings, 'publicUrl' | 'resolution'> {

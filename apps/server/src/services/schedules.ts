@@ -1,8 +1,17 @@
 import { createHash } from 'node:crypto';
 import { dashed, fromPublicId, PlatformError, toPublicId } from '@everruns/contract';
 import type { ScheduleTriggered, SessionSchedule, Uuid } from '@everruns/contract';
-import { advanceSchedule, createSchedule, deleteSchedule, enableSchedule, findSchedule, listSchedules } from '@everruns/storage';
+import {
+  advanceSchedule,
+  createSchedule,
+  deleteSchedule,
+  enableSchedule,
+  findSchedule,
+  listSchedules,
+  sessionOwner,
+} from '@everruns/storage';
 import type { CreateScheduleResult, Database, ScheduleRow, WriterLease } from '@everruns/storage';
+import type { AdmitSchedule } from '../limits/work-limits.ts';
 import { cronProblem, isTimeZone, nextTime } from '../schedules/cron.ts';
 import type { CommitFeed } from '../stream/port.ts';
 import type { TurnService } from '../turns/port.ts';
@@ -44,9 +53,11 @@ export interface ScheduleServiceDeps {
   db: Database;
   limits: ScheduleLimits;
   now: () => Date;
+  /** Throws `rate_limited` when schedules are made too fast for a user: the one whose session it is. */
+  admit?: AdmitSchedule | undefined;
 }
 
-export function createScheduleService({ db, limits, now }: ScheduleServiceDeps): ScheduleService {
+export function createScheduleService({ db, limits, now, admit }: ScheduleServiceDeps): ScheduleService {
   const get = async (place: Place, id: Uuid): Promise<ScheduleRow> => {
     const row = await findSchedule(db, { ...place, id });
     if (row === null) throw scheduleNotFound();
@@ -59,6 +70,8 @@ export function createScheduleService({ db, limits, now }: ScheduleServiceDeps):
       const known = await findSchedule(db, { ...place, id });
       if (known !== null) return presentSchedule(known);
       const { cron, timezone, nextAt } = timesOf(request, { limits, now: now() });
+      const owner = admit === undefined ? null : await sessionOwner(db, place);
+      if (owner !== null) await admit?.(owner);
       const made = await createSchedule(db, { ...place, id, message: request.message, cron, timezone, nextAt }, { lease, limits });
       refuse(made, limits);
       return presentSchedule(await get(place, id));

@@ -1,5 +1,6 @@
 import type { IdSource, ResolvedModel } from '@everruns/contract';
 import type { Database, TurnConfig, Vault } from '@everruns/storage';
+import type { AdmitSchedule } from '../limits/work-limits.ts';
 import { createDatabaseService } from '../services/databases.ts';
 import { createFileService } from '../services/files.ts';
 import { createKnowledgeService } from '../services/knowledge.ts';
@@ -37,6 +38,8 @@ export interface AllOpsDeps {
   vault: Vault;
   feed: Pick<CommitFeed, 'committed'>;
   schedules: ScheduleLimits;
+  /** Throws `rate_limited` when schedules are made too fast for a user; default: any number can be made. */
+  admitSchedule?: AdmitSchedule | undefined;
   configs: SessionConfigs;
   resolveModel: (turn: TurnConfig) => Promise<ResolvedModel>;
   /** Asked for with each op: the engine is made with the ops. */
@@ -44,14 +47,14 @@ export interface AllOpsDeps {
 }
 
 /** Everything that running steps may ask for. */
-export function allSessionOps({ db, ids, vault, feed, schedules, configs, resolveModel, tasks }: AllOpsDeps): SessionOps {
+export function allSessionOps({ db, ids, vault, feed, schedules, admitSchedule, configs, resolveModel, tasks }: AllOpsDeps): SessionOps {
   const mountsOf = createMounts({ db, ids, configs, own: true });
   return createSessionOps({
     ...sessionSelfOps({ db, feed }),
     ...historyOps({ db, resolveModel }),
     ...judgeOps({ db, resolveModel }),
     ...budgetOps(db),
-    ...scheduleOps(createScheduleService({ db, limits: schedules, now: () => new Date() })),
+    ...scheduleOps(createScheduleService({ db, limits: schedules, now: () => new Date(), admit: admitSchedule })),
     ...storageOps(createSessionStorage({ db, vault })),
     ...taskOps(tasks),
     ...approvalOps(db),

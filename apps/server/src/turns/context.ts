@@ -1,3 +1,4 @@
+import type { AdmitToolCall } from '../limits/work-limits.ts';
 import type { CatalogueInput, IdSource, ResolvedModel, Uuid } from '@everruns/contract';
 import type { DecideContext, Plan } from '@everruns/engine';
 import type { Applied, ClaimedTask, Database, DroppedLease, TurnConfig } from '@everruns/storage';
@@ -61,6 +62,8 @@ export interface EngineContext {
   decides(version: number): boolean;
   /** The version that new turns start with: the highest that all live instances know (core.md R10). */
   newTurnVersion(): number;
+  /** What the model is told about a call that is not made, because its organization makes too many; absent: there is no limit. */
+  admitToolCall?: AdmitToolCall;
   /** Brings a task that was leased to this worker's seat to it. */
   assign(attachment: Attachment, task: ClaimedTask): void;
   /** A reply was lost: leases may stand in our name that nobody knows of. Looks for them once things have settled. */

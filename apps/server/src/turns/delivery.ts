@@ -1,10 +1,11 @@
-import type { CatalogueInput, ReasonInput, ResolvedModel, ToolInput, Uuid } from '@everruns/contract';
+import type { CatalogueInput, ReasonInput, ResolvedModel, ToolInput, ToolOutcome, Uuid } from '@everruns/contract';
 import type { Task } from '@everruns/contract/generated/worker';
 import { isCatalogue } from '@everruns/engine';
 import { isTransient, outcomeUnknown } from '@everruns/storage';
 import type { ClaimedTask } from '@everruns/storage';
 import type { Attachment } from './attachment.ts';
 import type { CallAdmission } from './breakers.ts';
+import { completeTask } from './completion.ts';
 import { repeat } from './context.ts';
 import type { EngineContext } from './context.ts';
 import type { EagerTask } from './eager.ts';
@@ -77,6 +78,7 @@ export class Delivery {
   async #start(attachment: Attachment, record: TaskRecord): Promise<void> {
     const ctx = this.#ctx;
     try {
+      if (record.pool === 'tool' && ctx.admitToolCall !== undefined && (await this.#refuse(attachment, record))) return;
       const input = record.pool === 'tool' ? await this.#toolInput(record) : await this.#reasonInput(attachment, record);
       if (input === null) return; // parked
       if (!attachment.tasks.has(record.token)) return; // cancelled while its input was read
@@ -88,6 +90,19 @@ export class Delivery {
     } catch (error) {
       await this.#undelivered(attachment, record, error);
     }
+  }
+
+  /** A call that its organization may not make now ends before it has begun, with words for the model. Attempts of one call count once. */
+  async #refuse(attachment: Attachment, record: TaskRecord): Promise<boolean> {
+    const ctx = this.#ctx;
+    if (isCatalogue(record.state) || record.attempt > 1 || record.losses > 0) return false;
+    const refusal = (await ctx.admitToolCall?.(record.orgId)) ?? null;
+    if (refusal === null) return false;
+    const outcome: ToolOutcome = { kind: 'tool', status: 'error', error: refusal, duration_ms: 0, events: [] };
+    await completeTask(ctx, { record, attachment }, outcome, { seatFor: () => false });
+    attachment.remove(record.token);
+    ctx.dispatcher.seatFreed(record.pool);
+    return true;
   }
 
   async #toolInput(record: TaskRecord): Promise<ToolInput | CatalogueInput> {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AdmitToolCall } from '../limits/work-limits.ts';
 import type { IdSource, ResolvedModel, WorkerGateway } from '@everruns/contract';
 import { claimBatch, DEFAULT_RETENTION, leasesOfInstance, pruneAll } from '@everruns/storage';
 import type { BeatResult, Database, TurnConfig } from '@everruns/storage';
@@ -47,6 +48,8 @@ export interface EngineDeps<S extends EventPipeline> {
   versions?: readonly number[];
   /** Most sessions of an organization, those that do tasks included; default 0 = no limit. */
   sessionLimit?: number;
+  /** Default: organizations may make any number of tool calls. */
+  admitToolCall?: AdmitToolCall | undefined;
   /** Called when there may be something to send to those who are told of tasks over HTTP. */
   sendWebhooks?: () => void;
 }
@@ -139,6 +142,7 @@ export function createEngine<S extends EventPipeline>(deps: EngineDeps<S>): Engi
     readSkillHead: createHeadReader(),
     openProvider: deps.openProvider ?? (() => Promise.reject(new Error('This control plane opens no providers.'))),
     ops: deps.ops,
+    ...(deps.admitToolCall !== undefined && { admitToolCall: deps.admitToolCall }),
     signal: stopping.signal,
     assign: (attachment, task) => delivery.assign(attachment, task),
     reconcile: () => reconciler.request(),

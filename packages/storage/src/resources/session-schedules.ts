@@ -174,6 +174,13 @@ export async function findSchedule(db: Queryable, at: SessionRef & { id: Uuid })
   return row ?? null;
 }
 
+const OWNER: Statement = { name: 'session_owner', text: 'select owner_user_id from sessions where id = $1 and org_id = $2' };
+
+/** The user whose session it is; null when it is gone. */
+export async function sessionOwner(db: Queryable, at: SessionRef): Promise<Uuid | null> {
+  return (await db.run<{ owner_user_id: Uuid }>(OWNER, [at.sessionId, at.orgId]))[0]?.owner_user_id ?? null;
+}
+
 /** False when there is none. */
 export async function deleteSchedule(db: Queryable, at: SessionRef & { id: Uuid }, lease: WriterLease): Promise<boolean> {
   const values = [at.sessionId, at.orgId, at.id, ...onceValues(lease)];

@@ -4,6 +4,7 @@ import type { ServerMessage, Task, WorkerMessage } from '@everruns/contract/gene
 import { openDatabase } from '@everruns/storage';
 import type { Database } from '@everruns/storage';
 import { testDatabase } from '@everruns/testing/postgres';
+import type { AdmitToolCall } from '../../limits/work-limits.ts';
 import type { ReadyHints, TextDelta, OutputDelta } from '../../stream/port.ts';
 import type { EngineSettings, OpenProvider } from '../context.ts';
 import { createEngine } from '../engine.ts';
@@ -77,9 +78,15 @@ const MODEL: ResolvedModel = { provider_type: 'llmsim', model: 'test', provider_
 export interface FixtureOptions extends Partial<EngineSettings> {
   resolveModel?: () => Promise<ResolvedModel>;
   openProvider?: OpenProvider;
+  admitToolCall?: AdmitToolCall;
 }
 
-export async function engineFixture({ resolveModel, openProvider, ...settings }: FixtureOptions = {}): Promise<EngineFixture> {
+export async function engineFixture({
+  resolveModel,
+  openProvider,
+  admitToolCall,
+  ...settings
+}: FixtureOptions = {}): Promise<EngineFixture> {
   const database = await testDatabase();
   const db = openDatabase(database.settings);
   const events: DurableEvent[] = [];
@@ -95,6 +102,7 @@ export async function engineFixture({ resolveModel, openProvider, ...settings }:
       log: quiet,
       resolveModel: resolveModel ?? (() => Promise.resolve(MODEL)),
       ...(openProvider && { openProvider }),
+      admitToolCall,
       ops: (scope, op, args) => Promise.resolve({ scope, op, args }),
       streams: () => ({
         feed: {
