@@ -1,5 +1,6 @@
 import { benchBudgets } from './budgets.ts';
 import { benchContext } from './context.ts';
+import { benchLogins } from './logins.ts';
 import { benchRowSecurity } from './row-security.ts';
 import { benchTurns } from './turns.ts';
 
@@ -8,6 +9,7 @@ const BENCHES: Record<string, (args: string[]) => Promise<number>> = {
   budgets: benchBudgets,
   context: benchContext,
   'row-security': benchRowSecurity,
+  logins: benchLogins,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -23,7 +23,14 @@ export interface Stack {
 const require = createRequire(import.meta.url);
 const entryOf = (name: string): string => join(dirname(require.resolve(name)), 'main.ts');
 
-export async function startStack(options: { serverEnv?: Record<string, string> } = {}): Promise<Stack> {
+/** Durable PostgreSQL and a control plane on it. */
+export interface ControlPlane extends Pick<Stack, 'url' | 'postgres' | 'server' | 'stop'> {
+  home: string;
+  /** Where workers attach, and what they all are told. */
+  workerEnv: Record<string, string>;
+}
+
+export async function startControlPlane(serverEnv: Record<string, string> = {}): Promise<ControlPlane> {
   const home = await mkdtemp(join(tmpdir(), 'everruns-bench-'));
   await chmod(home, 0o755); // PostgreSQL runs as another user when we are root
   const settings = { shared_preload_libraries: 'pg_stat_statements', shared_buffers: '256MB', max_wal_size: '4GB' };
@@ -52,16 +59,33 @@ export async function startStack(options: { serverEnv?: Record<string, string> }
       WORKER_GRPC_ADDR: `127.0.0.1:${grpc}`,
       EVERRUNS_SOLE_INSTANCE: 'true',
       SSE_PER_SESSION_MAX: '0',
-      ...options.serverEnv,
+      ...serverEnv,
     },
     ready: () => answers(`${url}/health`),
   });
   await server.whenReady();
+  return {
+    url,
+    postgres,
+    server,
+    home,
+    workerEnv: { ...common, WORKER_GRPC_ADDRESS: `127.0.0.1:${grpc}` },
+    async stop() {
+      await server.stop();
+      await postgres.stop();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function startStack(options: { serverEnv?: Record<string, string> } = {}): Promise<Stack> {
+  const controlPlane = await startControlPlane(options.serverEnv);
+  const { url, postgres, server, home, workerEnv } = controlPlane;
   const worker = superviseProcess({
     name: 'worker',
     entry: entryOf('@everruns/worker'),
     logFile: join(home, 'worker.log'),
-    env: { ...common, WORKER_GRPC_ADDRESS: `127.0.0.1:${grpc}` },
+    env: workerEnv,
     ready: async () => (await workers(url)) > 0,
   });
   await worker.whenReady();
@@ -72,9 +96,7 @@ export async function startStack(options: { serverEnv?: Record<string, string> }
     worker,
     async stop() {
       await worker.stop();
-      await server.stop();
-      await postgres.stop();
-      await rm(home, { recursive: true, force: true });
+      await controlPlane.stop();
     },
   };
 }
