@@ -87,6 +87,7 @@ import { mcpServerRoutes } from './routes/mcp-servers.ts';
 import { knowledgeRoutes } from './routes/knowledge.ts';
 import { memoryRoutes } from './routes/memories.ts';
 import { approvalRoutes } from './routes/approvals.ts';
+import { authorizedAppRoutes } from './routes/authorized-apps.ts';
 import { messageRoutes } from './routes/messages.ts';
 
 import { participantRoutes } from './routes/participants.ts';
@@ -316,6 +317,7 @@ async function mountApi(api: Api, deps: AppDeps, inner: InnerCalls): Promise<voi
   );
   await govern(api, 'mcp-servers', (group) => mcpServerRoutes(group, mcpServers));
   await govern(api, 'skills', (group) => skillRoutes(group, skills));
+  await govern(api, 'user', (group) => authorizedAppRoutes(group, db));
   await govern(api, 'budgets', (group) => budgetRoutes(group, createBudgetService({ db, ids, roomMade: () => turns.lookAgain() })));
   await govern(api, 'reports', (group) => usageRoutes(group, db));
   await govern(api, 'settings', (group) => {

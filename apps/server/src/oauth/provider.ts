@@ -61,6 +61,7 @@ function configurationOf({ db, keys, root, corsOrigins, showError }: Authorizati
   const cookie = { signed: true, httpOnly: true, overwrite: true, sameSite: 'lax' as const, secure: isHttps };
   return {
     adapter: createAdapters(db),
+    allowOmittingSingleRegisteredRedirectUri: false,
     clientAuthMethods: CLIENT_AUTH_METHODS as ['client_secret_post', 'none'],
     clientBasedCORS: (_ctx, origin) => corsOrigins.includes(origin) || origin === new URL(root).origin,
     clientDefaults: { grant_types: GRANT_TYPES, response_types: RESPONSE_TYPES as ['code'], id_token_signed_response_alg: 'EdDSA' },

@@ -30,6 +30,7 @@ export * from './organizations.ts';
 export * from './members.ts';
 export * from './identity.ts';
 export * from './tokens.ts';
+export * from './authorized-apps.ts';
 export * from './normalize.ts';
 export * from './usage.ts';
 export * from './durable.ts';
