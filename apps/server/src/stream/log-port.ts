@@ -1,5 +1,5 @@
 import type { Uuid } from '@everruns/contract';
-import type { CatchUp, EventRow, NewText, PageLimits, StreamStart, TextPiece, TextRow } from '@everruns/storage';
+import type { CatchUp, EventRow, NewText, PageLimits, StreamStart, TextExtent, TextPiece, TextRow } from '@everruns/storage';
 
 /** The log as the streams read it. */
 export interface LogReader {
@@ -19,7 +19,7 @@ export interface TextTable {
   unmark(instanceId: Uuid): Promise<void>;
   /** What the instances of `cursors` wrote after these numbers, for these sessions. */
   readNew(cursors: ReadonlyMap<Uuid, number>, sessionIds: readonly Uuid[]): Promise<NewText>;
-  readSessions(sessionIds: readonly Uuid[]): Promise<TextPiece[]>;
+  readSessions(sessionIds: readonly Uuid[], extent: TextExtent): Promise<TextPiece[]>;
   /** Clears away text that nobody needs; true when it did. */
   truncateOlder(): Promise<boolean>;
 }

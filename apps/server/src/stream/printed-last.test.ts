@@ -22,8 +22,8 @@ let log: MemoryLog;
 let here: Pipeline;
 let there: Pipeline;
 let frames: Buffer[];
-/** Milliseconds that a read of texts, a write of them and a read of the log take. */
-let takes: { read: number; write: number; log: number };
+/** Milliseconds that a read of new texts, a read of all of a session, a write and a read of the log take. */
+let takes: { read: number; whole: number; write: number; log: number };
 const exchange = createLocalExchange();
 
 const instance = (id: Uuid, other: Uuid, texts: TextTable): Pipeline => {
@@ -77,19 +77,31 @@ const shown = (): string[] => glance(frames).filter((line) => line !== 'connecte
 beforeEach(async () => {
   time = new VirtualTime();
   log = new MemoryLog(() => time.date());
-  takes = { read: 2, write: 2, log: 2 };
+  takes = { read: 2, whole: 2, write: 2, log: 2 };
   frames = [];
   const table = new MemoryTextTable(log);
-  const [reads, writes] = [table.table(() => time.sleep(takes.read / 2)), table.table(() => time.sleep(takes.write / 2))];
-  const texts: TextTable = { ...reads, write: (id, rows) => writes.write(id, rows) };
+  const [reads, whole, writes] = (['read', 'whole', 'write'] as const).map((what) => table.table(() => time.sleep(takes[what] / 2))) as [
+    TextTable,
+    TextTable,
+    TextTable,
+  ];
+  const texts: TextTable = {
+    ...reads,
+    readSessions: (ids, extent) => whole.readSessions(ids, extent),
+    write: (id, rows) => writes.write(id, rows),
+  };
   const ids = [toUuid(1), toUuid(2)] as const;
   here = instance(ids[0], ids[1], texts);
   there = instance(ids[1], ids[0], texts);
   log.create(SESSION);
   commit({ type: 'turn.started', data: {} });
-  const request = parseStreamRequest(SESSION, { after_sequence: '1' }, undefined);
-  const opening = there.prepare(ORG, request);
-  await time.run(100);
+});
+const start = (): void => commit({ type: 'tool.started', data: { tool_call: { id: 'call_1' } } });
+const pass = (ms: number): Promise<void> => time.run(time.nowMs() + ms);
+/** Somebody watches the session at the other instance. */
+async function watch(): Promise<void> {
+  const opening = there.prepare(ORG, parseStreamRequest(SESSION, { after_sequence: '1' }, undefined));
+  await pass(10);
   const sink = {
     bufferedBytes: 0,
     needsDrain: false,
@@ -99,9 +111,14 @@ beforeEach(async () => {
     destroy: () => undefined,
   };
   (await opening).open(sink);
-  commit({ type: 'tool.started', data: { tool_call: { id: 'call_1' } } });
-  await time.run(200);
-});
+  await pass(10);
+}
+/** Somebody watched when the call began. */
+async function watched(): Promise<void> {
+  await watch();
+  start();
+  await pass(20);
+}
 afterEach(async () => {
   const closing = Promise.all([here.close(), there.close()]);
   await time.run(time.nowMs() + 10_000);
@@ -111,43 +128,76 @@ afterEach(async () => {
 const toUuid = (n: number): Uuid => `019a0000-0000-7000-8000-00000000000${n}`;
 
 it('is shown before the end of its call, however long reading it takes compared with reading the log', async () => {
+  await watched();
   takes.read = 40;
   here.sync.feed.output(printed(0, 'one '));
-  await time.run(300);
+  await pass(100);
   here.sync.feed.output(printed(4, 'two'));
   const ended = over();
-  await time.run(500);
+  await pass(200);
   await ended;
   expect(shown()).toEqual(['~0+one ', '~4+two', 'tool.completed']);
 });
 
 it('is shown before the end of its call when writing it takes longer than a commit', async () => {
+  await watched();
   takes.write = 200;
   here.sync.feed.output(printed(0, 'all of it'));
   const ended = over();
-  await time.run(1_000);
+  await pass(800);
   await ended;
   expect(shown()).toEqual(['~0+all of it', 'tool.completed']);
 });
 
+it('is shown to whoever comes in the middle of the call', async () => {
+  start();
+  here.sync.feed.output(printed(0, 'one '));
+  await pass(20);
+  await watch();
+  takes.read = 40;
+  here.sync.feed.output(printed(4, 'two'));
+  const ended = over();
+  await pass(200);
+  await ended;
+  expect(shown()).toEqual(['~0+one ', '~4+two', 'tool.completed']);
+});
+
+it('is shown also when reading all of it took so long that more was printed meanwhile', async () => {
+  start();
+  here.sync.feed.output(printed(0, 'one '));
+  await pass(20);
+  takes.whole = 100;
+  await watch();
+  here.sync.feed.output(printed(4, 'two '));
+  await pass(70); // a hole, and a read that does not know of what follows
+  here.sync.feed.output(printed(8, 'three'));
+  await pass(150);
+  const ended = over();
+  await pass(300);
+  await ended;
+  expect(shown()).toEqual(['~0+one two ', '~8+three', 'tool.completed']);
+});
+
 it('holds the end of its call up for a quarter of a second at most, where it is written and where it is read', async () => {
+  await watched();
   takes.read = 5_000;
   here.sync.feed.output(printed(0, 'never seen'));
   const ended = over();
-  await time.run(time.nowMs() + 280);
+  await pass(280);
   await ended;
   expect(shown()).toEqual(['tool.completed']);
-  await time.run(10_000);
+  await pass(10_000);
   expect(shown()).toEqual(['tool.completed']);
 });
 
 it('holds up no event but the end of a call', async () => {
+  await watched();
   takes.read = 100;
   here.sync.feed.output(printed(0, 'one'));
-  await time.run(time.nowMs() + 10);
+  await pass(10);
   commit({ type: 'output.message.started', data: {} });
-  await time.run(time.nowMs() + 20);
+  await pass(20);
   expect(shown()).toEqual(['output.message.started']);
-  await time.run(time.nowMs() + 200);
+  await pass(200);
   expect(shown()).toEqual(['output.message.started', '~0+one']);
 });

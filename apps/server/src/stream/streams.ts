@@ -117,7 +117,7 @@ function createTextTable(deps: { db: Database; open: Database['dedicated']; onEr
       mark: async (instanceId) => markOpenText(await writer(), instanceId),
       unmark: async (instanceId) => unmarkOpenText(await writer(), instanceId),
       readNew: (cursors, ids) => readNewText(db, cursors, ids),
-      readSessions: (ids) => readTextOfSessions(db, ids),
+      readSessions: (ids, extent) => readTextOfSessions(db, ids, extent),
       truncateOlder: () => truncateOlderText(db),
     },
     close: async () => connection?.close(),

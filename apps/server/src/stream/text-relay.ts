@@ -1,6 +1,6 @@
 import type { Bus, TextHint } from '@everruns/bus';
 import type { Uuid } from '@everruns/contract';
-import type { TextMark, TextPiece, TextRow } from '@everruns/storage';
+import type { TextExtent, TextMark, TextPiece, TextRow } from '@everruns/storage';
 import type { Hub } from './hub.ts';
 import { piecesOf } from './live-outputs.ts';
 import type { OutputPiece } from './live-outputs.ts';
@@ -47,6 +47,9 @@ export class TextRelay {
   #beingRead: ReadonlySet<Uuid> = new Set();
   #read: Promise<void> = Promise.resolve();
   readonly #rereadAtMs = new Map<Uuid, number>();
+  /** Sessions in whose texts something is missing, and that were read again only a moment ago. */
+  readonly #holes = new Map<Uuid, () => void>();
+  readonly #wholeReads = new Set<{ sessions: ReadonlySet<Uuid>; done: Promise<void> }>();
 
   constructor(deps: TextRelayDeps) {
     this.#deps = deps;
@@ -110,18 +113,31 @@ export class TextRelay {
 
   /** Settles when the text of these sessions that others have told of is here; null when there is none on its way. */
   arriving(sessionIds: readonly Uuid[]): Promise<void> | null {
-    const onItsWay = (): boolean =>
-      this.#reading && sessionIds.some((id) => this.#beingRead.has(id) || [...this.#wanted.values()].some((wanted) => wanted.has(id)));
-    if (!onItsWay()) return null;
+    const underWay = (): Promise<void>[] => {
+      const holed = sessionIds.filter((id) => this.#holes.has(id));
+      if (holed.length > 0) this.#fill(holed);
+      const isNewRead = sessionIds.some((id) => this.#beingRead.has(id) || [...this.#wanted.values()].some((wanted) => wanted.has(id)));
+      const whole = [...this.#wholeReads].filter(({ sessions }) => sessionIds.some((id) => sessions.has(id)));
+      return [...(this.#reading && isNewRead ? [this.#read] : []), ...whole.map(({ done }) => done)];
+    };
+    const first = underWay();
+    if (first.length === 0) return null;
     return (async () => {
-      while (onItsWay()) await this.#read;
+      for (let reads = first; reads.length > 0; reads = underWay()) await Promise.all(reads);
     })();
   }
 
   /** Reads all open text of sessions: their first stream here has come, or something was missed. */
-  async readSessions(sessionIds: readonly Uuid[]): Promise<void> {
+  async readSessions(sessionIds: readonly Uuid[], extent: TextExtent = 'open'): Promise<void> {
+    const read = { sessions: new Set(sessionIds), done: this.#readWhole(sessionIds, extent) };
+    this.#wholeReads.add(read);
+    await read.done;
+    this.#wholeReads.delete(read);
+  }
+
+  async #readWhole(sessionIds: readonly Uuid[], extent: TextExtent): Promise<void> {
     try {
-      for (const piece of await this.#deps.table.readSessions(sessionIds)) this.#take(piece);
+      for (const piece of await this.#deps.table.readSessions(sessionIds, extent)) this.#take(piece);
     } catch (error) {
       this.#deps.onError(error);
     }
@@ -131,6 +147,7 @@ export class TextRelay {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelFlush?.();
+    for (const cancel of this.#holes.values()) cancel();
     const timeUp = new Promise<void>((resolve) => void this.#deps.after(CLOSE_MS, resolve));
     await Promise.race([this.#finish(), timeUp]);
   }
@@ -219,21 +236,39 @@ export class TextRelay {
     this.#beingRead = new Set();
   }
 
+  /** Something is missing in these texts: they are read again, once the last time is long enough ago. */
   #reread(sessionIds: readonly Uuid[]): void {
+    const { hub, nowMs, after } = this.#deps;
+    const now = nowMs();
+    const due: Uuid[] = [];
+    for (const id of new Set(sessionIds)) {
+      if (this.#closed || !hub.isWatched(id) || this.#holes.has(id)) continue;
+      const waitMs = (this.#rereadAtMs.get(id) ?? Number.NEGATIVE_INFINITY) + REREAD_MS - now;
+      if (waitMs <= 0) due.push(id);
+      else
+        this.#holes.set(
+          id,
+          after(waitMs, () => this.#fill([id])),
+        );
+    }
+    if (due.length > 0) this.#fill(due);
+  }
+
+  #fill(sessionIds: readonly Uuid[]): void {
     const now = this.#deps.nowMs();
-    const due = [...new Set(sessionIds)].filter(
-      (id) => this.#deps.hub.isWatched(id) && now - (this.#rereadAtMs.get(id) ?? Number.NEGATIVE_INFINITY) >= REREAD_MS,
-    );
-    if (due.length === 0) return;
     for (const [id, atMs] of this.#rereadAtMs) if (now - atMs >= REREAD_MS) this.#rereadAtMs.delete(id);
-    for (const id of due) this.#rereadAtMs.set(id, now);
-    void this.readSessions(due);
+    for (const id of sessionIds) {
+      this.#holes.get(id)?.();
+      this.#holes.delete(id);
+      this.#rereadAtMs.set(id, now);
+    }
+    if (!this.#closed) void this.readSessions(sessionIds, 'printed');
   }
 
   #take(piece: TextPiece): ReturnType<Hub['text']> {
     const { stream, messageId, call } = piece;
     if (stream !== 'tool') return messageId === null ? 'stale' : this.#deps.hub.text({ ...piece, stream, messageId });
-    if (call === null || (piece.isOver && !this.#deps.hub.hasFollowed(piece.sessionId, piece.startedSequence))) return 'stale';
+    if (call === null || (piece.overAt !== null && !this.#deps.hub.hasFollowed(piece.sessionId, piece.overAt))) return 'stale';
     return this.#deps.hub.output({ ...piece, stream, callId: call.id, toolName: call.name, channel: call.channel });
   }
 }

@@ -109,10 +109,12 @@ it('shows what a call prints until that call, and not another one, is over', asy
   await commitEvents(db, sessionId, [{ type: 'tool.completed', context, data: { tool_call_id: 'b' } }]);
   expect(await readTextOfSessions(db, [sessionId])).toMatchObject([{ n: 1, text: 'one', ...of('a') }]);
   const { pieces } = await readNewText(db, new Map([[A, 0]]), [sessionId]);
-  expect(pieces.map(({ text, isOver }) => [text, isOver])).toEqual([
-    ['one', false],
-    ['two', true],
-  ]);
+  const printed = [
+    ['one', null],
+    ['two', 6],
+  ];
+  expect(pieces.map(({ text, overAt }) => [text, overAt])).toEqual(printed);
+  expect((await readTextOfSessions(db, [sessionId], 'printed')).map(({ text, overAt }) => [text, overAt])).toEqual(printed);
   await commitEvents(db, sessionId, [{ type: 'tool.started', context, data: { tool_call: { id: 'a' } } }]);
   expect(await readTextOfSessions(db, [sessionId])).toEqual([]);
 });

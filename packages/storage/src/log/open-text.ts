@@ -28,8 +28,8 @@ export interface TextPiece extends TextRow {
   instanceId: Uuid;
   /** Public id. */
   turnId: string;
-  /** It is what a call has printed that has ended by now. */
-  isOver: boolean;
+  /** Sequence of the event that ended the call which has printed it; null while that runs, and for all other text. */
+  overAt: number | null;
 }
 
 /** New rows go to one table for this long, then to the other: the older one can be truncated while nobody writes to it. */
@@ -94,22 +94,22 @@ export async function unmarkOpenText(db: Queryable, instanceId: Uuid): Promise<v
 const openTexts = (kept: string): string => `
  k as materialized (select distinct r.session_id, r.stream, r.started_seq from r),
  live as materialized (
-   select k.session_id, k.stream, k.started_seq, s.turn_id, x.closed is not null as closed
+   select k.session_id, k.stream, k.started_seq, s.turn_id, x.seq as over_at
    from k cross join lateral (
      select public_id('turn', h.turn_id) as turn_id from session_heads h where h.session_id = k.session_id and h.turn_id is not null limit 1) h
    cross join lateral (
      select e.context->>'turn_id' as turn_id, case k.stream when 'tool' then e.data->'tool_call'->>'id' end as call_id from events e where e.session_id = k.session_id and e.seq = k.started_seq limit 1) s
    left join lateral (
-     select true as closed from events x where x.session_id = k.session_id and x.seq > k.started_seq
+     select x.seq from events x where x.session_id = k.session_id and x.seq > k.started_seq
        and x.type in ('reason.started', 'reason.recovered', case k.stream when 'output' then 'output.message.replaced' when 'tool' then 'tool.started' end, case k.stream when 'output' then 'output.message.completed' when 'thinking' then 'reason.thinking.completed' else 'tool.completed' end)
        and (x.type not in ('tool.started', 'tool.completed') or coalesce(x.data->>'tool_call_id', x.data->'tool_call'->>'id') = s.call_id)
-     limit 1) x on true
+     order by x.seq limit 1) x on true
    where s.turn_id = h.turn_id and (${kept}))`;
-const STILL_OPEN = openTexts('x.closed is null');
+const STILL_OPEN = openTexts('x.seq is null');
 /** With what calls have printed that are over: whoever has followed their session knows whether the end has been shown. */
-const OPEN_OR_PRINTED = openTexts("x.closed is null or k.stream = 'tool'");
+const OPEN_OR_PRINTED = openTexts("x.seq is null or k.stream = 'tool'");
 
-const PIECES = `r.instance_id, r.n, r.session_id, r.message_id, r.attempt, r.stream, r.start_offset, r.started_seq, r.text, r.call, live.turn_id, live.closed`;
+const PIECES = `r.instance_id, r.n, r.session_id, r.message_id, r.attempt, r.stream, r.start_offset, r.started_seq, r.text, r.call, live.turn_id, live.over_at`;
 const ROWS = 't.instance_id, t.n, t.session_id, t.message_id, t.attempt, t.stream, t.start_offset, t.started_seq, t.text, t.call';
 
 /** Rows of one instance and one table in one read. */
@@ -146,7 +146,7 @@ const rowsOfSessions = (table: string): string =>
 const READ_SESSIONS: Statement = {
   name: 'open_text_read_sessions',
   text: `with r as materialized (${rowsOfSessions('open_text_0')} union all ${rowsOfSessions('open_text_1')}),
- ${STILL_OPEN}
+ ${openTexts("x.seq is null or (k.stream = 'tool' and $2::boolean)")}
  select ${PIECES} from r join live using (session_id, stream, started_seq) order by r.started_seq, r.start_offset, r.n`,
 };
 
@@ -162,7 +162,7 @@ interface PieceRow extends Row {
   started_seq: number;
   text: string;
   turn_id: string;
-  closed: boolean;
+  over_at: number | null;
 }
 
 function toPiece(row: PieceRow): TextPiece {
@@ -178,7 +178,7 @@ function toPiece(row: PieceRow): TextPiece {
     startedSequence: row.started_seq,
     text: JSON.parse(row.text) as string,
     turnId: row.turn_id,
-    isOver: row.closed,
+    overAt: row.over_at,
   };
 }
 
@@ -202,9 +202,12 @@ export async function readNewText(db: Queryable, cursors: ReadonlyMap<Uuid, numb
   };
 }
 
-/** All text of the sessions' open messages, whoever wrote it, living or dead. */
-export async function readTextOfSessions(db: Queryable, sessionIds: readonly Uuid[]): Promise<TextPiece[]> {
-  return (await db.run<PieceRow>(READ_SESSIONS, [sessionIds])).map(toPiece);
+/** `printed`: with what calls have printed that are over; `open`: without. */
+export type TextExtent = 'open' | 'printed';
+
+/** All text of the sessions' open messages and calls, whoever wrote it, living or dead. */
+export async function readTextOfSessions(db: Queryable, sessionIds: readonly Uuid[], extent: TextExtent = 'open'): Promise<TextPiece[]> {
+  return (await db.run<PieceRow>(READ_SESSIONS, [sessionIds, extent === 'printed'])).map(toPiece);
 }
 
 const LOCK_NOT_AVAILABLE = '55P03';

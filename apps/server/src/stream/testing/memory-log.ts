@@ -1,7 +1,7 @@
 import type { DurableEvent, EventContext, Uuid } from '@everruns/contract';
 import { durableEventId, toPublicId, TURN_END_TYPES } from '@everruns/contract';
 import { foldTextMark, NO_OPEN_TEXTS } from '@everruns/storage';
-import type { EventRow, NewText, OpenTexts, TextPiece, TextRow } from '@everruns/storage';
+import type { EventRow, NewText, OpenTexts, TextExtent, TextPiece, TextRow } from '@everruns/storage';
 import { LogEntry } from '../log-entry.ts';
 import type { LogReader, TextTable } from '../log-port.ts';
 
@@ -65,7 +65,7 @@ export class MemoryLog {
   isOpen(sessionId: Uuid, startedSequence: number): boolean {
     const open = this.openTexts(sessionId, this.events(sessionId).length);
     if (open.output?.startedSequence === startedSequence || open.thinking?.startedSequence === startedSequence) return true;
-    return this.#callAt(sessionId, startedSequence)?.isOver === false;
+    return this.#callAt(sessionId, startedSequence)?.overAt === null;
   }
 
   /** Has something printed that began with this event, and may be over by now? */
@@ -73,12 +73,16 @@ export class MemoryLog {
     return this.#callAt(sessionId, startedSequence) !== null;
   }
 
-  #callAt(sessionId: Uuid, sequence: number): { isOver: boolean } | null {
+  overAt(sessionId: Uuid, startedSequence: number): number | null {
+    return this.#callAt(sessionId, startedSequence)?.overAt ?? null;
+  }
+
+  #callAt(sessionId: Uuid, sequence: number): { overAt: number | null } | null {
     const event = this.events(sessionId)[sequence - 1];
     if (event?.type !== 'tool.started') return null;
     const { id } = (event.data as { tool_call: { id: string } }).tool_call;
     const ends = (later: DurableEvent): boolean => later.type === 'tool.completed' && later.data['tool_call_id'] === id;
-    return { isOver: this.events(sessionId).slice(sequence).some(ends) };
+    return { overAt: this.events(sessionId).slice(sequence).find(ends)?.sequence ?? null };
   }
 
   /** The log as streams read it; `pause` comes before and after each read. */
@@ -168,14 +172,17 @@ export class MemoryTextTable {
         for (const row of fresh) through.set(row.instanceId, Math.max(row.n, through.get(row.instanceId) ?? 0));
         const pieces = this.#open(
           fresh.filter((row) => sessionIds.includes(row.sessionId)),
-          (row) => this.#log.hasPrinted(row.sessionId, row.startedSequence),
+          'printed',
         );
         await pause();
         return { pieces, through, more: false };
       },
-      readSessions: async (ids) => {
+      readSessions: async (ids, extent) => {
         await pause();
-        const pieces = this.#open(this.#rows.filter((row) => ids.includes(row.sessionId)));
+        const pieces = this.#open(
+          this.#rows.filter((row) => ids.includes(row.sessionId)),
+          extent,
+        );
         await pause();
         return pieces.sort((a, b) => a.startedSequence - b.startedSequence || a.offset - b.offset || a.n - b.n);
       },
@@ -187,10 +194,16 @@ export class MemoryTextTable {
     };
   }
 
-  #open(rows: readonly WrittenRow[], also: (row: WrittenRow) => boolean = () => false): TextPiece[] {
-    const isOpen = (row: WrittenRow): boolean => this.#log.isOpen(row.sessionId, row.startedSequence);
+  #open(rows: readonly WrittenRow[], extent: TextExtent): TextPiece[] {
+    const log = this.#log;
+    const counts = ({ sessionId, startedSequence }: WrittenRow): boolean =>
+      log.isOpen(sessionId, startedSequence) || (extent === 'printed' && log.hasPrinted(sessionId, startedSequence));
     return rows
-      .filter((row) => isOpen(row) || also(row))
-      .map((row) => ({ ...row, turnId: this.#log.runningTurn(row.sessionId) ?? '', isOver: !isOpen(row) }));
+      .filter(counts)
+      .map((row) => ({
+        ...row,
+        turnId: this.#log.runningTurn(row.sessionId) ?? '',
+        overAt: this.#log.overAt(row.sessionId, row.startedSequence),
+      }));
   }
 }
