@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { ZodType } from 'zod';
+import { summaryOf } from './operation-summaries.ts';
 import { PROBLEM_TYPE } from './problems.ts';
 import type { Api } from './types.ts';
 
@@ -30,6 +31,8 @@ export async function documentRoutes(app: Api, { apiPrefix, version }: OpenApiOp
     transform: (document) => {
       const { zod, plain } = separated((document.schema ?? {}) as RouteSchema);
       if (document.route.config?.open === true) plain['security'] = [];
+      const { operationId } = zod;
+      if (zod['summary'] === undefined && typeof operationId === 'string') plain['summary'] = summaryOf(operationId);
       if (takesText(zod)) plain['body'] = { type: 'string' };
       if (takesForm(zod)) plain['body'] = FORM;
       const transformed = jsonSchemaTransform({ ...document, schema: zod as typeof document.schema });

@@ -3,6 +3,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { provisionOrganization } from '@everruns/storage';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SUMMARIZED } from '../http/operation-summaries.ts';
 import { streamsAndMonitoring } from '../http/testing/all-routes.ts';
 import { testApp, textOf } from '../http/testing/test-app.ts';
 import type { TestApp } from '../http/testing/test-app.ts';
@@ -44,7 +45,10 @@ beforeAll(async () => {
   bait = { agent: textOf(agent.json['id']), session: textOf(session.json['id']) };
   expect(bait.session).toMatch(/^session_/);
 });
-afterAll(() => app.close());
+afterAll(async () => {
+  for (const client of clients.values()) await (await client).close();
+  await app.close();
+});
 
 async function connect(token: string): Promise<Client> {
   const client = new Client({ name: 'test', version: '1' });
@@ -58,12 +62,19 @@ interface Called {
   structuredContent: Record<string, unknown>;
 }
 
+const clients = new Map<string, Promise<Client>>();
+
+/** Of a client that has listed the tools, so that it checks what it gets. */
 async function callTool(token: string, name: string, input: Record<string, unknown> = {}): Promise<Called> {
+  const client = clients.get(token) ?? listed(token);
+  clients.set(token, client);
+  return (await (await client).callTool({ name, arguments: input })) as unknown as Called;
+}
+
+async function listed(token: string): Promise<Client> {
   const client = await connect(token);
-  await client.listTools(); // from here on the client checks what it gets
-  const result = await client.callTool({ name, arguments: input });
-  await client.close();
-  return result as unknown as Called;
+  await client.listTools();
+  return client;
 }
 
 const run = (token: string, tool: 'query' | 'execute', operation: string, rest: Record<string, unknown> = {}): Promise<Called> =>
@@ -364,6 +375,17 @@ describe('organizations', () => {
       structuredContent: { code: 'forbidden' },
     });
   });
+});
+
+test('every operation has a summary of few words, and every summary an operation', async () => {
+  const document = (await (await fetch(`${app.url}/api-doc/openapi.json`)).json()) as {
+    paths: Record<string, Record<string, { operationId: string; summary?: string }>>;
+  };
+  const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+  const wrong = operations.filter(({ summary = '' }) => !/^[A-Z][^\n]{3,79}[^.\n]$/.test(summary));
+  expect(wrong.map(({ operationId }) => operationId)).toEqual([]);
+  const ids = new Set(operations.map(({ operationId }) => operationId));
+  expect(SUMMARIZED.filter((id) => !ids.has(id))).toEqual([]);
 });
 
 test('a call through a tool counts once, and is in the audit log as what it is', async () => {
