@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { ANONYMOUS_USER_ID } from '@everruns/contract';
 import type { IdSource } from '@everruns/contract';
-import { ensureOperator, findLoginUser, promoteOperator } from '@everruns/storage';
+import { deleteTokensOf, ensureOperator, findLoginUser, promoteOperator } from '@everruns/storage';
 import type { Database } from '@everruns/storage';
 import type { AuthSettings } from '../config-auth.ts';
 import { authenticateAnyone, createAuthenticate } from '../http/authenticate.ts';
@@ -111,14 +112,19 @@ function startMails(deps: IdentityDeps & { transport: MailTransport }, mailToken
   });
 }
 
-/** Before the first request: the operator of mode `full` has their rights, and with a password in the environment their account. */
-export async function prepareOperator({
+/**
+ * Before the first request. Where people have accounts, no token of the anonymous user is left, who could do everything while there were none; and the
+ * operator of mode `full` has their rights, and with a password in the environment their account.
+ */
+export async function prepareIdentity({
   db,
   ids,
   auth,
   passwords,
 }: Pick<IdentityDeps, 'db' | 'ids' | 'auth' | 'passwords'>): Promise<void> {
   const { mode, admin } = auth;
+  if (mode === 'none') return;
+  await deleteTokensOf(db, ANONYMOUS_USER_ID);
   if (mode !== 'full' || admin === null) return;
   if (admin.password === null) {
     await promoteOperator(db, admin.email);

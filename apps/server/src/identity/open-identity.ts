@@ -5,7 +5,7 @@ import type { ServerConfig } from '../config.ts';
 import { createAuthLimits, withLocalFallback } from '../limits/auth-limits.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import { createMemoryLimiter } from '../limits/memory-limiter.ts';
-import { createIdentity, prepareOperator } from './identity.ts';
+import { createIdentity, prepareIdentity } from './identity.ts';
 import type { Identity } from './identity.ts';
 import { openTransport } from './mail/transport.ts';
 import { createPasswords } from './passwords.ts';
@@ -24,7 +24,7 @@ export async function openIdentity(config: Pick<ServerConfig, 'auth' | 'corsOrig
   const { db, log, ids, limiter, publicUrl } = parts;
   const { auth } = config;
   const passwords = await createPasswords();
-  await prepareOperator({ db, ids, auth, passwords });
+  await prepareIdentity({ db, ids, auth, passwords });
   const uses = createTokenUses({
     db,
     nowMs: () => performance.now(),

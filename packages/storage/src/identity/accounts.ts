@@ -3,6 +3,7 @@ import { DEFAULT_ORG_ID } from '@everruns/contract';
 import type { Database, Queryable, Row, Statement } from '../database.ts';
 import { NOT_ANONYMOUS } from './known-users.ts';
 import { endLogins } from './logins.ts';
+import { deleteTokensOf } from './tokens.ts';
 
 /** Accounts of people and the proofs of their addresses. Addresses come in canonical form: trimmed, in lower case. */
 
@@ -102,6 +103,11 @@ const ENSURE: Statement = {
       password_hash = case when u.email_verified_at is null then excluded.password_hash else coalesce(u.password_hash, excluded.password_hash) end
     where u.kind = 'person' and ${NOT_ANONYMOUS} returning id`,
 };
+const FORGET_GRANTS: Statement = { name: 'account_forget_grants', text: `delete from oauth_grants where user_id = $1` };
+const LOCK: Statement = {
+  name: 'account_lock',
+  text: `select email_verified_at is not null as was_verified from users where email = $1 for update`,
+};
 const VERIFIED: Statement = {
   name: 'account_verified',
   text: `select u.id from users u where u.email = $1 and u.email_verified_at is not null and u.kind = 'person' and ${NOT_ANONYMOUS}`,
@@ -147,8 +153,7 @@ export function confirmAddress(
       ? tx.run<{ id: Uuid }>(CONFIRM, [email])
       : tx.run<{ id: Uuid }>(CONFIRM_NEW, [newUserId, email, name, passwordHash]));
     if (row === undefined) return null;
-    // Whoever used the account before its address was proven may be somebody else.
-    if (passwordHash !== null) await endLogins(tx, row.id);
+    if (passwordHash !== null) await forgetPredecessor(tx, row.id);
     await tx.run(FORGET, [email]);
     await welcomeUser(tx, { userId: row.id, email }, welcome);
     return { userId: row.id, email };
@@ -165,11 +170,19 @@ export function resetPassword(
     if (used === undefined) return null;
     const [owner] = await tx.run<{ id: Uuid; was_verified: boolean }>(SET_PASSWORD, [used.email, passwordHash]);
     if (owner === undefined) return null;
-    await endLogins(tx, owner.id);
     await tx.run(FORGET, [used.email]);
+    if (owner.was_verified) await endLogins(tx, owner.id);
+    else await forgetPredecessor(tx, owner.id);
     if (!owner.was_verified) await welcomeUser(tx, { userId: owner.id, email: used.email }, welcome);
     return { userId: owner.id, email: used.email };
   });
+}
+
+/** Whoever used the account before its address was proven may be somebody else: what they have been let in with is worth nothing any more. */
+async function forgetPredecessor(tx: Queryable, userId: Uuid): Promise<void> {
+  await endLogins(tx, userId);
+  await deleteTokensOf(tx, userId);
+  await tx.run(FORGET_GRANTS, [userId]);
 }
 
 /** For everyone whose address has just been proven. Doing it twice is doing it once. */
@@ -197,8 +210,10 @@ export function ensureOperator(
   account: { userId: Uuid; email: string; name: string; passwordHash: string | null },
 ): Promise<Uuid | null> {
   return db.transaction(async (tx) => {
+    const [before] = await tx.run<{ was_verified: boolean }>(LOCK, [account.email]);
     const [row] = await tx.run<{ id: Uuid }>(ENSURE, [account.userId, account.email, account.name, account.passwordHash]);
     if (row === undefined) return null;
+    if (before?.was_verified === false) await forgetPredecessor(tx, row.id);
     await makeOperator(tx, row.id);
     return row.id;
   });

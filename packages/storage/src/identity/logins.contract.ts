@@ -3,7 +3,7 @@ import type { Uuid } from '@everruns/contract';
 import { testDatabase } from '@everruns/testing/postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTransaction, untilBlocked } from '../core/testing/locks.ts';
-import { sql } from '../core/testing/sql.ts';
+import { scalar, sql } from '../core/testing/sql.ts';
 import { openWorld } from '../core/testing/world.ts';
 import type { World } from '../core/testing/world.ts';
 import { askForReset, confirmAddress, createAccount, ensureOperator, joinOrganization, resetPassword } from './accounts.ts';
@@ -33,6 +33,13 @@ async function login(userId: Uuid, passwordHash: string | null = 'hash') {
   return { sessionId, refreshHash, user };
 }
 const rotate = (hash: Buffer, nextHash = random()) => rotateLogin(world.db, { hash, nextHash, lifetimeSecs: 86_400 });
+
+/** Gives the user a personal access token; how many there are then. */
+async function tokenOf(userId: Uuid): Promise<() => Promise<number>> {
+  const text = `insert into personal_access_tokens (id, user_id, name, token_hash, token_prefix, scopes) values (uuidv7(), $1, 't', sha256($2), 'p', '{*}')`;
+  await sql(world.db, text, [userId, random()]);
+  return () => scalar(world.db, 'select count(*)::int from personal_access_tokens where user_id = $1', [userId]);
+}
 
 describe('a login', () => {
   test('gives its user with the memberships of the moment, and nothing once it has ended', async () => {
@@ -130,10 +137,14 @@ describe('the operator', () => {
     });
   });
 
-  test('takes over an account whose address nobody has proven', async () => {
+  test('takes over an account whose address nobody has proven, and whoever had it is out', async () => {
     const { userId, email } = await account();
+    const { sessionId } = await login(userId);
+    const tokens = await tokenOf(userId);
     expect(await ensureOperator(world.db, { userId: ids.next(), email, name: 'Operator', passwordHash: 'mine' })).toBe(userId);
     expect(await findPasswordOwner(world.db, email)).toMatchObject({ password_hash: 'mine', is_verified: true });
+    expect(await findLoginUser(world.db, { sessionId, userId })).toBeNull();
+    expect(await tokens()).toBe(0);
   });
 
   test('cannot be the anonymous user', async () => {
@@ -148,4 +159,20 @@ test('a proof of an address cannot be used twice, nor for something else', async
   expect(await confirmAddress(world.db, { hash, newUserId: ids.next(), welcome: WELCOME })).toBeNull();
   const use = () => resetPassword(world.db, { hash, passwordHash: 'new', welcome: WELCOME });
   expect((await Promise.all([use(), use()])).filter((result) => result !== null)).toHaveLength(1);
+});
+
+test('a new password for an address that nobody had proven takes the tokens away with the logins, for a proven one only the logins', async () => {
+  const { userId, email } = await account();
+  const tokens = await tokenOf(userId);
+  const reset = async (): Promise<void> => {
+    const [hash, { sessionId }] = [random(), await login(userId, null)];
+    await askForReset(world.db, { id: ids.next(), mailId: ids.next(), email, hash, lifetimeSecs: 60 });
+    await resetPassword(world.db, { hash, passwordHash: 'new', welcome: WELCOME });
+    expect(await findLoginUser(world.db, { sessionId, userId })).toBeNull();
+  };
+  await reset();
+  expect(await tokens()).toBe(0);
+  await tokenOf(userId);
+  await reset();
+  expect(await tokens()).toBe(1);
 });
