@@ -23,6 +23,7 @@ import type { Api } from './http/types.ts';
 import { allSessionOps } from './session-ops/all-ops.ts';
 import { createSessionConfigs } from './services/session-configs.ts';
 import { createCatalogueService, createProviderOpener } from './services/catalogues.ts';
+import { startPurges } from './services/closed-organizations.ts';
 import { startModelSync } from './services/model-sync.ts';
 import { createWebhookSender } from './services/webhook-sender.ts';
 import { memorySyncOf, startMemorySync } from './services/memory-sync.ts';
@@ -37,6 +38,7 @@ import { createStreams } from './stream/streams.ts';
 import { durableRoutes } from './turns/durable-routes.ts';
 import { createEngine } from './turns/engine.ts';
 import type { Engine } from './turns/engine.ts';
+import type { TurnService } from './turns/port.ts';
 import { undecidableTurns } from './turns/versions.ts';
 import { SERVER_VERSION } from './version.ts';
 
@@ -135,6 +137,9 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   const publicUrl = (): string => config.publicUrl ?? servedUrl;
   const identity = await openIdentity(config, { db, log, ids, limiter, publicUrl });
   started.push(() => identity.stop());
+  const catalogues = createCatalogueService({ ...stores, resolution, asker: engine.catalogues });
+  const syncs = startSyncs(config, { db, log, catalogues, turns: engine.turns });
+  started.push(() => syncs.stop());
   const app = await createApp({
     settings: { ...appSettings(config), resolution, publicUrl },
     db,
@@ -148,6 +153,7 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
     feed: pipeline.feed,
     authenticate: identity.authenticate,
     identity,
+    organizationsClosed: () => syncs.purge(),
     limiter,
     noise: () => randomInt(2 ** 31),
     logger: log,
@@ -156,9 +162,6 @@ async function compose(config: ServerConfig, parts: Parts): Promise<RunningServe
   started.push(() => app.close());
   await listening(() => app.listen({ ...config.http }), config.http, 'HTTP');
   servedUrl = `http://${formatAddress(boundAddress(app, config.http))}`;
-  const catalogues = createCatalogueService({ db, ids, vault, resolution, asker: engine.catalogues });
-  const syncs = startSyncs(config, { db, log, catalogues });
-  started.push(() => syncs.stop());
   const grpc = config.devMode ? null : await listening(() => startWorkerPort(config, engine, log), config.grpc, 'gRPC for workers');
   log.info({ url: servedUrl, grpc: config.devMode ? null : formatAddress(config.grpc), grade: config.grade }, 'control plane is up');
   return {
@@ -213,13 +216,18 @@ function appSettings(config: ServerConfig): Omit<AppSettings, 'publicUrl' | 'res
 
 interface SyncParts extends Pick<Parts, 'db' | 'log'> {
   catalogues: ReturnType<typeof createCatalogueService>;
+  turns: Pick<TurnService, 'deleteSession'>;
 }
 
-/** What is fetched from elsewhere from time to time: the models of vendors, and memories that are copies. */
-function startSyncs(config: ServerConfig, { db, log, catalogues }: SyncParts): { stop(): Promise<void> } {
+/** What is done from time to time: models of vendors and memories that are copies are fetched, and organizations that were closed go. */
+function startSyncs(config: ServerConfig, { db, log, catalogues, turns }: SyncParts): { purge(): void; stop(): Promise<void> } {
   const modelSync = startModelSync({ db, catalogues, log, everyHours: config.modelSyncHours });
   const memorySync = startMemorySync(memorySyncOf(db, parseEgressAllow(config.egressAllow)), log);
-  return { stop: async () => void (await Promise.all([modelSync.stop(), memorySync.stop()])) };
+  const purges = startPurges({ db, deleteSession: (scope, id) => turns.deleteSession(scope, id) }, log);
+  return {
+    purge: () => purges.poke(),
+    stop: async () => void (await Promise.all([modelSync.stop(), memorySync.stop(), purges.stop()])),
+  };
 }
 
 interface WebhookParts extends Pick<Parts, 'db' | 'log'> {

@@ -1,6 +1,10 @@
 import { createIdSource, DEFAULT_ORG_ID, fromPublicId, toPublicId } from '@everruns/contract';
 import type { Role, Uuid } from '@everruns/contract';
+import { pruneAll } from '@everruns/storage';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { purgeClosed } from '../services/closed-organizations.ts';
+import { streamsAndMonitoring } from './testing/all-routes.ts';
+import { makeBelongings } from './testing/belongings.ts';
 import { as, people, withToken } from './testing/people.ts';
 import { rowsOf, testApp, textOf } from './testing/test-app.ts';
 import type { Answer, TestApp } from './testing/test-app.ts';
@@ -14,6 +18,7 @@ let names = 0;
 beforeAll(async () => {
   app = await testApp({
     authenticate: known.authenticate,
+    plugins: streamsAndMonitoring,
     organizations: { organizationsPerUser: 3, membersPerOrg: 4 },
     invitationMails: null,
     organizationsClosed: (orgIds) => void closed.push(...orgIds),
@@ -371,6 +376,25 @@ describe('the audit log of an organization', () => {
   });
 });
 
+/** Tables that still have rows of an organization, but for those whose rows go by age, or when a worker asks for work. */
+async function rowsWith(orgId: Uuid): Promise<string[]> {
+  const aged = ['audit_logs', 'workflows', 'timers', 'dead_letters', 'ready'];
+  const tables = await app.db.run<{ name: string }>({
+    name: 'test_org_tables',
+    text: `select t.table_name as name from information_schema.tables t join information_schema.columns c using (table_schema, table_name)
+      where t.table_schema = 'public' and t.table_type = 'BASE TABLE' and c.column_name = 'org_id' order by 1`,
+  });
+  const found: string[] = [];
+  for (const { name } of tables.filter((table) => !aged.includes(table.name))) {
+    const rows = await app.db.run({ name: `test_rows_${name}`, text: `select 1 from ${name} where org_id = $1 limit 1` }, [orgId]);
+    if (rows.length > 0) found.push(name);
+  }
+  const [left] = await app.db.run<{ n: number }>({ name: 'test_org', text: 'select count(*) as n from organizations where id = $1' }, [
+    orgId,
+  ]);
+  return left?.n === 0 ? found : [...found, 'organizations'];
+}
+
 describe('an account', () => {
   it('is told in full, without anything that opens something', async () => {
     const owner = await anybody();
@@ -411,5 +435,19 @@ describe('an account', () => {
     const log = await app.call('GET', `/v1/orgs/${publicOrg(shared)}/audit-logs?actor=${owner}`, undefined, as(heir));
     expect(rowsOf(log.json.data).map(({ action }) => action)).toContain('createSession');
     expect(log.text).not.toContain('somebody-');
+  });
+
+  it('takes the organizations that nobody is left in along, to the last row', async () => {
+    const owner = await anybody();
+    const orgId = await organization(owner, 'To be closed');
+    await makeBelongings(app, { orgId, userId: owner, headers: as(owner, orgId), name: 'gone' });
+    await app.call('POST', `/v1/orgs/${publicOrg(orgId)}/invites`, { email: 'never@example.com' }, as(owner));
+    expect((await app.call('DELETE', '/v1/users/me', undefined, as(owner))).status).toBe(200);
+    const { turns } = app.fixture.engine;
+    const purge = () => purgeClosed({ db: app.db, deleteSession: (scope, id) => turns.deleteSession(scope, id) });
+    await purge();
+    await pruneAll(app.db, () => false);
+    await purge();
+    expect(await rowsWith(orgId)).toEqual([]);
   });
 });
