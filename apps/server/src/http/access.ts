@@ -11,6 +11,7 @@ import { createProviderLogins } from '../identity/providers/provider-logins.ts';
 import { createServiceAccountService } from '../identity/service-accounts.ts';
 import { createTokenService } from '../identity/tokens.ts';
 import { pageRoutes } from '../pages/routes.ts';
+import type { InvitationService } from '../services/organization-invitations.ts';
 import type { OrganizationService } from '../services/organizations.ts';
 import { createBrowserLogin } from './browser-login.ts';
 import { govern } from './govern.ts';
@@ -28,6 +29,7 @@ export interface AccessDeps {
   tokens: { perUser: number; serviceAccountsPerOrg: number };
   providers: ProviderSettings;
   organizations: Pick<OrganizationService, 'me' | 'create'>;
+  invitations: Pick<InvitationService, 'accept'>;
   apiPrefix: string;
   publicUrl: () => string;
   isHttpsOnly: boolean;

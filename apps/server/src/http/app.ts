@@ -34,6 +34,7 @@ import { createMessageService } from '../services/messages.ts';
 import type { TurnWaiter } from '../services/messages.ts';
 import type { CallerScope } from '../services/scope.ts';
 import type { ResolutionPolicy } from '../services/model-resolution.ts';
+import { createInvitationService } from '../services/organization-invitations.ts';
 import type { InvitationMails } from '../services/organization-invitations.ts';
 import { createModelService } from '../services/models.ts';
 import { createMountedFiles } from '../services/mounted-files.ts';
@@ -341,6 +342,7 @@ function accessDeps({ settings, db, ids, identity, limiter }: AppDeps): AccessDe
     publicUrl,
     providers: loginProviders ?? { google: null, github: null },
     organizations: createOrganizationService({ db, ids, grade: settings.resolution.grade, admit, limit }),
+    invitations: createInvitationService({ db, ids, mails: null, urlOf: (token) => token, limit: settings.organizations.membersPerOrg }),
     isHttpsOnly: settings.browsers.isHttpsOnly,
     proxyHops: rates.proxyHops,
     now: () => new Date(),

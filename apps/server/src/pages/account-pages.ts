@@ -1,11 +1,19 @@
-import { ForAddress, ResetPassword, UpdateOrganization, VerifyEmail } from '@everruns/contract';
+import { CreateOrganization, ForAddress, fromPublicId, ResetPassword, VerifyEmail } from '@everruns/contract';
 import { addressOf } from '../http/rate-limits.ts';
 import type { Api } from '../http/types.ts';
 import { checked, refusal, textsOf } from './forms.ts';
-import { PAGE, requireLogin } from './page.ts';
+import { PAGE, recordChange, requireLogin } from './page.ts';
 import type { PageTools } from './page.ts';
 import { withQuery } from './return-to.ts';
-import { askForMailPage, invalidLinkPage, mailSentPage, resetPasswordPage, verifyEmailPage, welcomePage } from './views/account.ts';
+import {
+  askForMailPage,
+  invalidLinkPage,
+  invitationPage,
+  mailSentPage,
+  resetPasswordPage,
+  verifyEmailPage,
+  welcomePage,
+} from './views/account.ts';
 
 /** Forgotten passwords, addresses to prove, and where somebody is once they are in. */
 export function accountPages(app: Api, tools: PageTools): void {
@@ -13,6 +21,7 @@ export function accountPages(app: Api, tools: PageTools): void {
   resetForm(app, tools);
   verifyForm(app, tools);
   welcomeForms(app, tools);
+  invitationForms(app, tools);
 }
 
 function mailForms(app: Api, { send, identity, proxyHops }: PageTools): void {
@@ -77,8 +86,6 @@ function verifyForm(app: Api, { send, identity, proxyHops }: PageTools): void {
   });
 }
 
-const OrganizationForm = UpdateOrganization.pick({ name: true }).required();
-
 function welcomeForms(app: Api, tools: PageTools): void {
   const { send, organizations } = tools;
   app.get('/welcome', PAGE, async (request, reply) => {
@@ -89,14 +96,51 @@ function welcomeForms(app: Api, tools: PageTools): void {
   app.post('/organizations', PAGE, async (request, reply) => {
     const caller = await requireLogin(tools, request, reply);
     if (caller === null) return reply.redirect(withQuery('/login', { return_to: '/welcome' }), 303);
-    const { value, wrong } = checked(OrganizationForm, textsOf(request.body));
+    const { value, wrong } = checked(CreateOrganization, textsOf(request.body));
     try {
-      if (value !== null) await organizations.create(caller, value.name.trim());
+      if (value !== null) {
+        const { id } = await organizations.create(caller, value.name);
+        await recordChange(request, caller, {
+          action: 'createOrganization',
+          domain: 'account',
+          orgId: fromPublicId('organization', id),
+          target: { type: 'organization', id },
+        });
+      }
     } catch (error) {
       const { message, status } = refusal(error);
       return send(reply, welcomePage({ ...(await organizations.me(caller)), wrong: message }), { status });
     }
     if (value === null) return send(reply, welcomePage({ ...(await organizations.me(caller)), wrong: wrong['name'] }), { status: 400 });
+    return reply.redirect('/welcome', 303);
+  });
+}
+
+/** Links of invitations lead here. */
+function invitationForms(app: Api, tools: PageTools): void {
+  const { send, organizations, invitations } = tools;
+  app.get<{ Params: { token: string } }>('/invites/:token', PAGE, async (request, reply) => {
+    const { token } = request.params;
+    const caller = await requireLogin(tools, request, reply);
+    if (caller === null) return reply.redirect(withQuery('/login', { return_to: `/invites/${encodeURIComponent(token)}` }), 303);
+    return send(reply, invitationPage(token, (await organizations.me(caller)).email));
+  });
+  app.post<{ Params: { token: string } }>('/invites/:token', PAGE, async (request, reply) => {
+    const { token } = request.params;
+    const caller = await requireLogin(tools, request, reply);
+    if (caller === null) return reply.redirect(withQuery('/login', { return_to: `/invites/${encodeURIComponent(token)}` }), 303);
+    try {
+      const joined = await invitations.accept(caller.userId, token);
+      await recordChange(request, caller, {
+        action: 'acceptInvitation',
+        domain: 'members',
+        orgId: fromPublicId('organization', joined.org_id),
+        target: { type: 'organization', id: joined.org_id },
+      });
+    } catch (error) {
+      const { message, status } = refusal(error);
+      return send(reply, invitationPage(token, (await organizations.me(caller)).email, message), { status });
+    }
     return reply.redirect('/welcome', 303);
   });
 }

@@ -2,7 +2,7 @@ import { addressOf } from '../http/rate-limits.ts';
 import type { Api } from '../http/types.ts';
 import { shownCode } from '../identity/program-logins.ts';
 import { textsOf } from './forms.ts';
-import { PAGE, requireLogin } from './page.ts';
+import { PAGE, recordChange, requireLogin } from './page.ts';
 import type { PageTools } from './page.ts';
 import { withQuery } from './return-to.ts';
 import { deviceCodePage, deviceDecisionPage, deviceDonePage } from './views/device.ts';
@@ -37,6 +37,12 @@ export function devicePages(app: Api, tools: PageTools): void {
     const isApproved = decision === 'approve';
     const decided = await programs.decideDevice(caller, userCode, isApproved);
     if (decided === null) return send(reply, deviceCodePage(null, UNKNOWN), { status: 404 });
+    await recordChange(request, caller, {
+      action: 'decideDeviceLogin',
+      domain: 'account',
+      target: { type: 'user', id: caller.userId },
+      metadata: { decision: isApproved ? 'approve' : 'deny' },
+    });
     return send(reply, deviceDonePage(isApproved));
   });
 }

@@ -1,9 +1,11 @@
 import { PlatformError } from '@everruns/contract';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AuditEvent } from '../http/audit.ts';
 import type { BrowserLogin } from '../http/browser-login.ts';
 import type { Caller } from '../http/caller.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { ProgramLogins } from '../identity/program-logins.ts';
+import type { InvitationService } from '../services/organization-invitations.ts';
 import type { OrganizationService } from '../services/organizations.ts';
 import type { SendPage } from './layout.ts';
 
@@ -12,6 +14,7 @@ export interface PagesDeps {
   programs: ProgramLogins;
   browserLogin: BrowserLogin;
   organizations: Pick<OrganizationService, 'me' | 'create'>;
+  invitations: Pick<InvitationService, 'accept'>;
   /** Providers of logins: the name in their path, and the one for people. */
   providers: readonly { id: string; name: string }[];
   apiPrefix: string;
@@ -39,4 +42,9 @@ export async function requireLogin(
     throw new PlatformError('forbidden', 'Pages are for people: programs have the API.');
   }
   return caller;
+}
+
+/** What somebody who is logged in has changed with a page is in the audit log as if they had used the API. */
+export function recordChange(request: FastifyRequest, { userId, credential: { kind, id } }: Caller, event: AuditEvent): Promise<void> {
+  return request.recordAudit({ actorUserId: userId, credential: { kind, id }, ...event });
 }

@@ -82,7 +82,8 @@ function below(route: string): string {
 /** Pages ask for themselves: what needs a login leads there, forms are taken from pages of their own origin alone. */
 const PAGES = `GET /pages/:name,GET /cli/login-success,GET /login,POST /login,GET /register,POST /register,POST /logout,
   GET /forgot-password,POST /forgot-password,GET /resend-verification,POST /resend-verification,GET /reset-password,POST /reset-password,
-  GET /verify-email,POST /verify-email,GET /welcome,POST /organizations,GET /device,POST /device,POST /device/decision`.split(/,\s*/);
+  GET /verify-email,POST /verify-email,GET /welcome,POST /organizations,GET /device,POST /device,POST /device/decision,GET /invites/:token,
+  POST /invites/:token`.split(/,\s*/);
 
 /** Asks for a permission of an organization, for a known user (`user`), for an operator (`platform`), or for nothing (`open`); `known` is `user` for whoever only asks. */
 export const PERMISSION_TABLE: Readonly<Record<string, string>> = Object.fromEntries([

@@ -155,3 +155,16 @@ export function messagePage(title: string, text: string): Page {
       ${BACK}`,
   };
 }
+
+export function invitationPage(token: string, email: string, wrong?: string): Page {
+  return {
+    title: 'You are invited',
+    body: html`<h1>You are invited</h1>
+      <p class="lead">Somebody has asked you to join their organization.</p>
+      ${problem(wrong)}
+      <form method="post" action="/invites/${token}">
+        <button type="submit">Join as ${email}</button>
+      </form>
+      <p class="after">Is the invitation for another address? Log out and come back with that account.</p>`,
+  };
+}

@@ -37,7 +37,7 @@ export function deviceDecisionPage({ userCode, hostname, os, ip }: DeviceAsking,
   const facts: [string, string | null][] = [
     ['Device', hostname],
     ['System', os],
-    ['Address', ip],
+    ['IP address', ip],
     ['Account', email],
   ];
   return {

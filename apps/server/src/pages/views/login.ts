@@ -29,7 +29,7 @@ export const PASSWORD_HINT = `${PASSWORD_LENGTH.min} to ${PASSWORD_LENGTH.max} c
 
 export function loginPage({ offers, returnTo, values = {}, wrong = {}, done }: EntryState): Page {
   const { hasPasswords, canSignUp, canRecover } = offers;
-  const forgotten = canRecover ? html`<a href="/forgot-password">Forgot it?</a>` : undefined;
+  const forgotten = canRecover ? html`<a href="/forgot-password">Forgot password?</a>` : undefined;
   const form = html`<form method="post" action="/login">
     ${hidden('return_to', returnTo)}
     ${field({

@@ -21,7 +21,9 @@ export interface Field {
 }
 
 export function field(options: Field): Html {
-  const { name, label, type, autocomplete, value, hint, wrong, isFirst, aside, maxLength = 320, className } = options;
+  const { name, label, type, autocomplete, value, wrong, isFirst, aside, maxLength = 320, className } = options;
+  // What is wrong says what is expected.
+  const hint = wrong === undefined ? options.hint : undefined;
   const about = [hint !== undefined && `${name}-hint`, wrong !== undefined && `${name}-wrong`].filter((id) => id !== false).join(' ');
   const labelled = html`<label for="${name}">${label}</label>`;
   return html`<div class="field">
