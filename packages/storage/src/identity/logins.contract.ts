@@ -1,4 +1,4 @@
-import { ANONYMOUS_USER_ID, createIdSource, DEFAULT_ORG_ID } from '@everruns/contract';
+import { ANONYMOUS_USER_ID, createIdSource, DEFAULT_ORG_ID, EmailAddress } from '@everruns/contract';
 import type { Uuid } from '@everruns/contract';
 import { testDatabase } from '@everruns/testing/postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -175,4 +175,12 @@ test('a new password for an address that nobody had proven takes the tokens away
   await tokenOf(userId);
   await reset();
   expect(await tokens()).toBe(1);
+});
+
+test('two spellings of an address are one account', async () => {
+  const { email } = await account();
+  const other = EmailAddress.parse(` ${email.toUpperCase()} `);
+  const again = { userId: ids.next(), name: 'Person', passwordHash: 'hash' };
+  expect(await createAccount(world.db, { ...again, email: other })).toBe(false);
+  await expect(createAccount(world.db, { ...again, email: email.toUpperCase() })).rejects.toThrow(/users_email_canonical/);
 });
