@@ -1,0 +1,21 @@
+import { createRoute, createRouter, Navigate } from '@tanstack/react-router';
+import { sessionRoutes } from './pages/sessions/routes.ts';
+import { rootRoute } from './root-route.tsx';
+
+const home = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/',
+  component: () => <Navigate to="/sessions" replace />,
+});
+
+export const router = createRouter({
+  routeTree: rootRoute.addChildren([home, ...sessionRoutes]),
+  defaultPreload: 'intent',
+  scrollRestoration: true,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}
