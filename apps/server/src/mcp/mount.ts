@@ -3,6 +3,7 @@ import type { IdSource } from '@everruns/contract';
 import { findOAuthAccess } from '@everruns/storage';
 import type { Database } from '@everruns/storage';
 import type { Authenticate } from '../http/authenticate.ts';
+import { createBrowserLogin } from '../http/browser-login.ts';
 import type { InnerCalls } from '../http/inner-calls.ts';
 import { addressOf } from '../http/rate-limits.ts';
 import type { Api } from '../http/types.ts';
@@ -26,7 +27,7 @@ export interface McpMountDeps {
     apiPrefix: string;
     publicUrl: () => string;
     health: { version: string };
-    browsers: { corsOrigins: readonly string[] };
+    browsers: { corsOrigins: readonly string[]; isHttpsOnly: boolean };
     rates: { proxyHops: number };
   };
 }
@@ -43,7 +44,7 @@ export async function mountMcp(app: Api, { db, ids, identity, authenticate, inne
   await oauthRoutes(app, {
     db,
     ids,
-    authenticate,
+    browserLogin: createBrowserLogin({ ...identity, authenticate }, browsers.isHttpsOnly),
     publicUrl,
     frontendUrl,
     corsOrigins,

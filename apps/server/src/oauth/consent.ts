@@ -1,13 +1,13 @@
 import { timingSafeEqual } from 'node:crypto';
-import { PlatformError } from '@everruns/contract';
 import type { IdSource } from '@everruns/contract';
 import { findUser } from '@everruns/storage';
 import type { Database } from '@everruns/storage';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errors } from 'oidc-provider';
 import type { Provider } from 'oidc-provider';
-import type { Authenticate } from '../http/authenticate.ts';
+import type { BrowserLogin } from '../http/browser-login.ts';
 import type { Caller } from '../http/caller.ts';
+import { toPlatformError } from '../http/problems.ts';
 import type { Api } from '../http/types.ts';
 import type { SendPage } from '../pages/layout.ts';
 import { withQuery } from '../pages/return-to.ts';
@@ -22,7 +22,7 @@ export interface ConsentDeps {
   ids: Pick<IdSource, 'next'>;
   server: () => Provider;
   keys: OAuthKeys;
-  authenticate: Authenticate;
+  browserLogin: BrowserLogin;
   publicUrl: () => string;
   frontendUrl: () => string;
   sendPage: SendPage;
@@ -44,17 +44,23 @@ export function consentRoutes(app: Api, deps: ConsentDeps): void {
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
     done(null, Object.fromEntries(new URLSearchParams(body as string)));
   });
+  app.setErrorHandler(async (error, request, reply) => {
+    const known = toPlatformError(error);
+    if (known.status >= 500) request.log.error({ err: known.cause ?? known, code: known.code }, 'consent failed');
+    const text = known.status >= 500 ? 'Something went wrong on our side. Try again in a moment.' : known.message;
+    return deps.sendPage(reply, oauthErrorPage(text), { status: known.status });
+  });
   app.get<{ Params: { uid: string } }>(path, { schema: { hide: true }, config, exposeHeadRoute: false }, async (request, reply) => {
     const asked = await askedOf(deps, request, reply);
     if (asked === null) return gone(deps, reply);
-    const caller = await signedIn(deps, request);
+    const caller = await signedIn(deps, request, reply);
     if (caller === null) return reply.redirect(loginUrl(deps, asked), 302);
     return ask(deps, { reply, asked, caller });
   });
   app.post<{ Params: { uid: string } }>(path, { schema: { hide: true }, config }, async (request, reply) => {
     const asked = await askedOf(deps, request, reply);
     if (asked === null) return gone(deps, reply);
-    const caller = await signedIn(deps, request);
+    const caller = await signedIn(deps, request, reply);
     if (caller === null) return reply.redirect(loginUrl(deps, asked), 303);
     const form = (request.body ?? {}) as Record<string, string>;
     if (!isSame(form['form_token'] ?? '', formTokenOf(deps, asked, caller))) {
@@ -127,14 +133,9 @@ async function askedOf(
 }
 
 /** Somebody who is here in person: programs do not let others in. */
-async function signedIn({ authenticate }: ConsentDeps, request: FastifyRequest): Promise<Caller | null> {
-  try {
-    const caller = await authenticate(request);
-    return caller.credential.kind === 'login' || caller.credential.kind === 'anonymous' ? caller : null;
-  } catch (error) {
-    if (error instanceof PlatformError && error.code === 'unauthenticated') return null;
-    throw error;
-  }
+async function signedIn({ browserLogin }: ConsentDeps, request: FastifyRequest, reply: FastifyReply): Promise<Caller | null> {
+  const caller = await browserLogin(request, reply);
+  return caller?.credential.kind === 'login' || caller?.credential.kind === 'anonymous' ? caller : null;
 }
 
 function gone({ sendPage }: ConsentDeps, reply: FastifyReply): FastifyReply {

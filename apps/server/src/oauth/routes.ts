@@ -4,7 +4,7 @@ import type { IdSource } from '@everruns/contract';
 import type { Database } from '@everruns/storage';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Provider } from 'oidc-provider';
-import type { Authenticate } from '../http/authenticate.ts';
+import type { BrowserLogin } from '../http/browser-login.ts';
 import { sendProblem, toPlatformError } from '../http/problems.ts';
 import type { Api } from '../http/types.ts';
 import type { SendPage } from '../pages/layout.ts';
@@ -21,7 +21,7 @@ export interface OAuthDeps {
   ids: Pick<IdSource, 'next'>;
   /** At least 32 bytes, the same on all instances. */
   secret: string;
-  authenticate: Authenticate;
+  browserLogin: BrowserLogin;
   publicUrl: () => string;
   /** Where people log in. */
   frontendUrl: () => string;

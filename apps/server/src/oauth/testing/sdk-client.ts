@@ -3,6 +3,9 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { OAuthClientProvider } from '@modelcontextprotocol/sdk/client/auth.js';
 import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js';
 
+export { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
+export type { Client };
+
 /** What the official client keeps between its steps. */
 export interface KeptByClient extends OAuthClientProvider {
   client: OAuthClientInformationMixed | undefined;
