@@ -116,8 +116,8 @@ async function ownerInDatabase({ db, auth, passwords }: LoginDeps, { email, pass
   const found = await findPasswordOwner(db, email);
   const isRight = await passwords.verify(found?.password_hash ?? null, password);
   if (!isRight || found === null) return null;
-  // Where addresses have to be proven, it would tell who has signed up.
-  if (!found.is_verified && auth.signup !== 'open') return null;
+  // Where people sign up by proving an address, it would tell for which ones they have.
+  if (!found.is_verified && auth.signup === 'confirmed') return null;
   return { userId: found.id, passwordHash: found.password_hash };
 }
 
