@@ -1,6 +1,6 @@
 import { ANONYMOUS_USER_ID, DEFAULT_ORG_ID, toPublicId } from '@everruns/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { testApp, textOf } from './testing/test-app.ts';
+import { rowsOf, testApp, textOf } from './testing/test-app.ts';
 import type { TestApp } from './testing/test-app.ts';
 
 interface Entry {
@@ -96,6 +96,16 @@ describe('the audit log', () => {
     expect(await entriesOf('message-1')).toEqual([]);
     await app.call('POST', `${path}/cancel`, {}, { 'x-request-id': 'cancel-1', [reason]: 'runs too long' });
     expect(await entriesOf('cancel-1')).toMatchObject([{ action: 'cancelSession', target_id: session.json.id, reason: 'runs too long' }]);
+  });
+
+  it('shows operators what is of no organization', async () => {
+    await app.db.run({
+      name: 'test_login',
+      text: `insert into audit_logs (id, domain, action, ip) values ('01933b5a-0000-7000-8000-000000000001', 'auth', 'auth.login.failure', '192.0.2.7')`,
+    });
+    const { json } = await app.call('GET', '/v1/audit-logs?action=auth.login.failure');
+    expect(rowsOf(json.data)).toMatchObject([{ domain: 'auth', action: 'auth.login.failure', ip: '192.0.2.7' }]);
+    expect((await app.call('GET', '/v1/audit-logs?domain=agents')).json).toEqual({ data: [] });
   });
 
   it('refuses a reason that cannot be stored, and changes nothing', async () => {

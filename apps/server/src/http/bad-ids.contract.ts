@@ -59,7 +59,7 @@ const BODIES: Readonly<Record<string, object>> = {
   createInvitation: { email: 'x@example.com' },
   createServiceAccountToken: { name: 'x' },
 };
-/** Makes what is not there; and capabilities, examples, connections and the invited are found by names that are no ids. */
+/** Makes what is not there; and capabilities, examples, connections, invitations and providers of logins are found by names that are no ids. */
 const NOT_MISSING = new Set([
   'putAgent',
   'getCapability',
@@ -68,6 +68,8 @@ const NOT_MISSING = new Set([
   'setConnection',
   'deleteConnection',
   'acceptInvitation',
+  'startProviderLogin',
+  'finishProviderLogin',
 ]);
 
 let app: TestApp;

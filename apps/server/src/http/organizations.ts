@@ -12,6 +12,7 @@ import { organizationRate } from './rate-limits.ts';
 import type { RateSettings } from './rate-limits.ts';
 import { memberRoutes } from './routes/members.ts';
 import { organizationRoutes } from './routes/organizations.ts';
+import { policyRoutes } from './routes/policies.ts';
 import { userAccountRoutes } from './routes/user-accounts.ts';
 import type { Api } from './types.ts';
 
@@ -47,5 +48,6 @@ export function organizationArea(group: Api, deps: OrganizationAreaDeps): void {
     invitations: createInvitationService({ db, ids, mails, urlOf: deps.inviteUrl, limit: limits.membersPerOrg }),
     auditLog: createAuditLogService({ db }),
   });
+  policyRoutes(group);
   userAccountRoutes(group, { accounts: createUserAccountService({ db }), isHttpsOnly, closed });
 }

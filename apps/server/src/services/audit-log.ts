@@ -5,8 +5,8 @@ import type { AuditRow, Database } from '@everruns/storage';
 import { iso, present } from './present/fields.ts';
 
 export interface AuditLogService {
-  /** Newest first. */
-  list(orgId: Uuid, query: AuditQuery): Promise<{ data: AuditLog[]; next_before?: string }>;
+  /** Newest first. Null: what is of no organization, such as logins. */
+  list(orgId: Uuid | null, query: AuditQuery): Promise<{ data: AuditLog[]; next_before?: string }>;
 }
 
 export function createAuditLogService({ db }: { db: Database }): AuditLogService {

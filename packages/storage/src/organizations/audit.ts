@@ -52,14 +52,18 @@ const INSERT: Statement = {
   text: `insert into audit_logs (id, org_id, actor_user_id, credential_kind, credential_id, domain, action, target_type, target_id, reason, ip,
       request_id, metadata) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 };
-const LIST: Statement = {
-  name: 'audit_list',
-  text: `select id, actor_user_id, credential_kind, credential_id, domain, action, target_type, target_id, reason, ip, request_id, metadata, created_at
-    from audit_logs where org_id = $1 and ($2::uuid is null or id < $2) and ($3::text is null or action = $3)
-      and ($4::uuid is null or actor_user_id = $4) and ($5::text is null or target_id = $5) and ($6::text is null or domain = $6)
-      and ($7::timestamptz is null or created_at >= $7) and ($8::timestamptz is null or created_at < $8)
-    order by id desc limit $9`,
-};
+function list(name: string, whose: string): Statement {
+  return {
+    name,
+    text: `select id, actor_user_id, credential_kind, credential_id, domain, action, target_type, target_id, reason, ip, request_id, metadata, created_at
+      from audit_logs where ${whose} and ($2::uuid is null or id < $2) and ($3::text is null or action = $3)
+        and ($4::uuid is null or actor_user_id = $4) and ($5::text is null or target_id = $5) and ($6::text is null or domain = $6)
+        and ($7::timestamptz is null or created_at >= $7) and ($8::timestamptz is null or created_at < $8)
+      order by id desc limit $9`,
+  };
+}
+const OF_ORG = list('audit_list', 'org_id = $1');
+const OF_NONE = list('audit_list_of_none', 'org_id is null and $1::uuid is null');
 
 /** `db` may be the transaction of the change itself. */
 export async function insertAudit(db: Queryable, id: Uuid, entry: AuditEntry): Promise<void> {
@@ -81,12 +85,12 @@ export async function insertAudit(db: Queryable, id: Uuid, entry: AuditEntry): P
   ]);
 }
 
-/** Newest first. */
+/** Newest first. Null: what is of no organization. */
 export async function listAudit(
   db: Queryable,
-  orgId: Uuid,
+  orgId: Uuid | null,
   { filter, limit }: { filter: AuditFilter; limit: number },
 ): Promise<AuditRow[]> {
   const { before, action, actor, target, domain, since, until } = filter;
-  return db.run<AuditRow>(LIST, [orgId, before, action, actor, target, domain, since, until, limit]);
+  return db.run<AuditRow>(orgId === null ? OF_NONE : OF_ORG, [orgId, before, action, actor, target, domain, since, until, limit]);
 }

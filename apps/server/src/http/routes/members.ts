@@ -40,6 +40,15 @@ export function memberRoutes(app: Api, deps: MemberRoutesDeps): void {
     },
     async (request) => deps.auditLog.list(request.scope.orgId, request.query),
   );
+  app.get(
+    '/v1/audit-logs',
+    {
+      schema: { tags: ['Audit'], operationId: 'listInstallationAuditLogs', querystring: AuditQuery, response: { 200: AuditPage } },
+      // Logins and what else is of no organization.
+      config: { policy: 'platform' },
+    },
+    async (request) => deps.auditLog.list(null, request.query),
+  );
 }
 
 function peopleRoutes(app: Api, { members }: MemberRoutesDeps): void {

@@ -1,7 +1,6 @@
 import {
   DeletedUser,
   PlatformError,
-  PolicyMap,
   ResolvedOrg,
   ResolveOrgQuery,
   SwitchedOrg,
@@ -52,11 +51,6 @@ export function userAccountRoutes(app: Api, { accounts, isHttpsOnly, closed }: U
     '/v1/users/me/export',
     { schema: { tags, operationId: 'exportMe', response: { 200: UserExport } }, config: { policy: 'user' } },
     async ({ caller }) => accounts.export(wholeAccountOf(caller), new Date()),
-  );
-  app.get(
-    '/v1/durable/config',
-    { schema: { tags: ['Durable'], operationId: 'getDurablePolicies', response: { 200: PolicyMap } }, config: { policy: 'user' } },
-    async ({ caller: { isPlatformUser } }) => ({ policies: { 'durable.view': isPlatformUser, 'durable.manage': isPlatformUser } }),
   );
   app.delete(
     '/v1/users/me',

@@ -293,6 +293,8 @@ export const OWNERLESS: Readonly<Record<string, string>> = {
   'createAgent body.id': 'chosen by the client: each organization may have an agent of this id',
   'putAgent path:id_or_name': 'makes what is not there, under the id that the client chose',
   'putAgent body.id': 'chosen by the client: each organization may have an agent of this id',
+  'listInstallationAuditLogs ?actor': 'for operators, who see what is of no organization',
+  'listInstallationAuditLogs ?before': 'for operators, who see what is of no organization',
   'listDeadLetters ?workflow_id': 'for operators, who see all of the installation',
   ...(Object.fromEntries(OF_TIERS) as Record<string, string>),
   'retryDeadLetter path:id': 'for operators, who see all of the installation',
