@@ -122,6 +122,18 @@ describe('a schedule', () => {
       expect(await askTwice(chat, 'schedules.create', create, untilItsTime)).toMatchObject({ message: 'Now', enabled: false });
     }));
 
+  it('that was made, and that somebody has deleted since, is not made again', () =>
+    withChat(async (chat) => {
+      const path = `/v1/sessions/${chat.id}/schedules`;
+      const create = { name: 'create_schedule', arguments: { message: 'Daily', cron_expression: '0 9 * * *' } };
+      const withoutIt = async (): Promise<void> => {
+        const [made] = (await composition.api.call('GET', path)).body as unknown as Match[];
+        await composition.api.expect('DELETE', `${path}/${made?.['id'] as string}`);
+      };
+      expect(await askTwice(chat, 'schedules.create', create, withoutIt)).toMatchObject({ message: 'Daily', enabled: false });
+      expect((await composition.api.call('GET', path)).body).toEqual([]);
+    }));
+
   it('that was cancelled is said to be', () =>
     withChat(async (chat) => {
       const create = { name: 'create_schedule', arguments: { message: 'Daily', cron_expression: '0 9 * * *' } };

@@ -6,6 +6,7 @@ import {
   createSchedule,
   deleteSchedule,
   enableSchedule,
+  findMadeSchedule,
   findSchedule,
   listSchedules,
   sessionOwner,
@@ -66,15 +67,17 @@ export function createScheduleService({ db, limits, now, admit }: ScheduleServic
   return {
     async create(place, request, { key, lease }) {
       const id = idFrom(`${place.sessionId}:${key}`);
-      // Made before: its time may have come meanwhile.
-      const known = await findSchedule(db, { ...place, id });
+      // Made before: its time may have come meanwhile, or somebody has deleted it.
+      const known = await findMadeSchedule(db, { ...place, id });
       if (known !== null) return presentSchedule(known);
       const { cron, timezone, nextAt } = timesOf(request, { limits, now: now() });
       const owner = admit === undefined ? null : await sessionOwner(db, place);
       if (owner !== null) await admit?.(owner);
       const made = await createSchedule(db, { ...place, id, message: request.message, cron, timezone, nextAt }, { lease, limits });
       refuse(made, limits);
-      return presentSchedule(await get(place, id));
+      const row = await findMadeSchedule(db, { ...place, id });
+      if (row === null) throw scheduleNotFound();
+      return presentSchedule(row);
     },
     list: async (place) => (await listSchedules(db, place)).map(presentSchedule),
     get: async (place, id) => presentSchedule(await get(place, id)),

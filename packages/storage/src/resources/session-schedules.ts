@@ -32,7 +32,7 @@ const LOCK: Statement = {
   text: 'select session_id from session_heads where session_id = $1 and org_id = $2 for update',
 };
 
-/** Most that a session keeps of those that are over. */
+/** Most that a session keeps of those that are over, deleted ones with them. */
 const KEPT = 100;
 
 const CREATE: Statement = {
@@ -55,12 +55,12 @@ const CREATE: Statement = {
 
 const LIST: Statement = {
   name: 'schedule_list',
-  text: `select ${COLUMNS} from session_schedules where session_id = $1 and org_id = $2 order by created_at, id`,
+  text: `select ${COLUMNS} from session_schedules where session_id = $1 and org_id = $2 and deleted_at is null order by created_at, id`,
 };
 
 const FIND: Statement = {
   name: 'schedule_find',
-  text: `select ${COLUMNS} from session_schedules where session_id = $1 and org_id = $2 and id = $3`,
+  text: `select ${COLUMNS} from session_schedules where session_id = $1 and org_id = $2 and id = $3 and (deleted_at is null or $4::boolean)`,
 };
 
 const DELETE: Statement = {
@@ -69,7 +69,9 @@ const DELETE: Statement = {
  fence as materialized (
    select l.task_id, coalesce(l.file_batch = $6::uuid, false) as repeated, l.batch_answer
    from h join leases l on l.task_id = $4::uuid and l.token = $5::uuid and ${OWN_LEASE} for update of l),
- w as (delete from session_schedules s using h where s.session_id = h.session_id and s.id = $3 and ${onceFenced('$4')} returning s.id),
+ w as (
+   update session_schedules s set deleted_at = clock_timestamp(), enabled = false, next_at = null from h
+   where s.session_id = h.session_id and s.id = $3 and s.deleted_at is null and ${onceFenced('$4')} returning s.id),
  ${remembering('$6', `jsonb_build_object('deleted', exists (select 1 from w))`)}
  select ${fenced('$4')} as standing, exists (select 1 from w) as deleted, ${REMEMBERED} as before from h`,
 };
@@ -82,7 +84,7 @@ const ENABLE: Statement = {
      (select count(*) from (select 1 from session_schedules s where s.org_id = $2 and s.enabled and s.next_at is not null and s.id <> $3 limit $7::int) o) as org),
  w as (
    update session_schedules s set enabled = $4, next_at = coalesce($5::timestamptz, s.next_at), updated_at = clock_timestamp() from h, n
-   where s.session_id = h.session_id and s.id = $3 and (not $4 or (n.session < $6::int and n.org < $7::int)) returning s.id)
+   where s.session_id = h.session_id and s.id = $3 and s.deleted_at is null and (not $4 or (n.session < $6::int and n.org < $7::int)) returning s.id)
  select exists (select 1 from w) as changed, n.session < $6::int as session_room, n.org < $7::int as org_room from n`,
 };
 
@@ -170,7 +172,13 @@ export function listSchedules(db: Queryable, at: SessionRef): Promise<ScheduleRo
 }
 
 export async function findSchedule(db: Queryable, at: SessionRef & { id: Uuid }): Promise<ScheduleRow | null> {
-  const [row] = await db.run<ScheduleRow>(FIND, [at.sessionId, at.orgId, at.id]);
+  const [row] = await db.run<ScheduleRow>(FIND, [at.sessionId, at.orgId, at.id, false]);
+  return row ?? null;
+}
+
+/** Also one that was deleted since: as it was, and off. */
+export async function findMadeSchedule(db: Queryable, at: SessionRef & { id: Uuid }): Promise<ScheduleRow | null> {
+  const [row] = await db.run<ScheduleRow>(FIND, [at.sessionId, at.orgId, at.id, true]);
   return row ?? null;
 }
 
