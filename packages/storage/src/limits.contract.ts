@@ -1,4 +1,4 @@
-import { createIdSource, DEFAULT_ORG_ID } from '@everruns/contract';
+import { ANONYMOUS_USER_ID, createIdSource, DEFAULT_ORG_ID } from '@everruns/contract';
 import type { Uuid } from '@everruns/contract';
 import { testDatabase } from '@everruns/testing/postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -14,7 +14,9 @@ import { insertMemory } from './memory/memories.ts';
 import { insertAgent } from './resources/agents.ts';
 import { insertBudget } from './resources/budgets.ts';
 import { createSchedule } from './resources/session-schedules.ts';
+import { MAX_SESSION_ENTRIES, setPair, setSecret } from './resources/session-storage.ts';
 import { insertSession } from './resources/sessions.ts';
+import { setConnection } from './resources/user-connections.ts';
 
 /** A limit is one: of twelve that insert at once, three get in. */
 
@@ -84,6 +86,9 @@ const inserts: [what: string, insert: (n: number) => Promise<unknown>][] = [
   ],
   ['agents', (n) => insertAgent(world.db, { id: ids.next(), orgId, fields: { ...AGENT, name: `a${n}` } as never, limit: LIMIT })],
   ['schedules of an organization', (n) => schedule(sessions[n] as Uuid)],
+  ['connections of a user', (n) => connection(n)],
+  ['pairs of a session', (n) => pair(n)],
+  ['secrets of a session', (n) => secret(n)],
   ['sessions', () => world.db.transaction((tx) => insertSession(tx, session()))],
 ];
 
@@ -92,6 +97,34 @@ async function schedule(sessionId: Uuid): Promise<'ok' | 'full'> {
   const options = { lease: null, limits: { perSession: 5, perOrg: LIMIT } };
   const made = await createSchedule(world.db, { ...message, id: ids.next(), orgId, sessionId }, options);
   return made === 'org_full' ? 'full' : 'ok';
+}
+
+async function connection(n: number): Promise<unknown> {
+  return (await setConnection(world.db, { orgId, userId: ANONYMOUS_USER_ID }, { provider: `p${n}`, sealed: {}, limit: LIMIT })) ?? 'full';
+}
+
+/** All but three of the places are taken. */
+async function filled(
+  table: 'session_pairs (session_id, org_id, key, value)' | 'session_secrets (session_id, org_id, name, value_encrypted)',
+): Promise<Uuid> {
+  const at = sessions[0] as Uuid;
+  const value = table.startsWith('session_pairs') ? `'x'` : `'{}'::jsonb`;
+  await sql(
+    world.db,
+    `insert into ${table} select $1, $2, 'k' || i, ${value} from generate_series(1, ${MAX_SESSION_ENTRIES - LIMIT}) i on conflict do nothing`,
+    [at, orgId],
+  );
+  return at;
+}
+
+async function pair(n: number): Promise<unknown> {
+  const sessionId = await filled('session_pairs (session_id, org_id, key, value)');
+  return setPair(world.db, { orgId, sessionId }, { key: `new${n}`, value: 'x' }, null);
+}
+
+async function secret(n: number): Promise<unknown> {
+  const sessionId = await filled('session_secrets (session_id, org_id, name, value_encrypted)');
+  return setSecret(world.db, { orgId, sessionId }, { name: `new${n}`, sealed: {} }, null);
 }
 
 function session(): Parameters<typeof insertSession>[1] {

@@ -1,7 +1,8 @@
 import type { Uuid } from '@everruns/contract';
 import { fenced, LeaseLostError, onceFence, onceFenced, onceValues, REMEMBERED, remembering } from '../core/fence.ts';
 import type { WriterLease } from '../core/fence.ts';
-import type { Queryable, Row, Statement } from '../database.ts';
+import type { Database, Queryable, Row, Statement } from '../database.ts';
+import { lockLimit } from '../limits.ts';
 
 /** Pairs and secrets of a session. Whoever asks must be in the session's organization; of another one it looks as if there was no session. */
 
@@ -89,8 +90,17 @@ interface SetRow extends Row {
   before: { created: boolean } | null;
 }
 
-async function set(db: Queryable, statement: Statement, values: readonly unknown[]): Promise<SetVerdict> {
-  const [row] = await db.run<SetRow>(statement, [...values, MAX_SESSION_ENTRIES, MAX_SESSION_VALUE_BYTES]);
+/** In the caller's transaction, or in one of its own: those that set something follow each other, or they would not count each other. */
+async function set(db: Database | Queryable, statement: Statement, values: readonly unknown[]): Promise<SetVerdict> {
+  const limited = async (tx: Queryable): Promise<SetRow[]> => {
+    const at = { what: statement.name, of: values[0] as Uuid };
+    const [, rows] = await Promise.all([
+      lockLimit(tx, at),
+      tx.run<SetRow>(statement, [...values, MAX_SESSION_ENTRIES, MAX_SESSION_VALUE_BYTES]),
+    ]);
+    return rows;
+  };
+  const [row] = await ('transaction' in db ? db.transaction(limited) : limited(db));
   if (row === undefined || !row.found) return 'not_found';
   if (!row.standing) throw new LeaseLostError('The lease has ended.');
   const before = row.before?.created;
@@ -117,7 +127,12 @@ export interface StoredSecret extends Row {
   updated_at: Date;
 }
 
-export function setPair(db: Queryable, at: SessionPlace, pair: { key: string; value: string }, lease: WriterLease): Promise<SetVerdict> {
+export function setPair(
+  db: Database | Queryable,
+  at: SessionPlace,
+  pair: { key: string; value: string },
+  lease: WriterLease,
+): Promise<SetVerdict> {
   return set(db, STATEMENTS.pairs.set, [at.sessionId, at.orgId, pair.key, pair.value, ...onceValues(lease)]);
 }
 
@@ -142,7 +157,7 @@ export async function listPairKeys(db: Queryable, at: SessionPlace): Promise<str
 
 /** `sealed` comes from the vault, sealed for `secretPlace` of the same session and name. */
 export function setSecret(
-  db: Queryable,
+  db: Database | Queryable,
   at: SessionPlace,
   secret: { name: string; sealed: unknown },
   lease: WriterLease,

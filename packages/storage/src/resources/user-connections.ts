@@ -1,5 +1,6 @@
 import type { Uuid } from '@everruns/contract';
-import type { Queryable, Row, Statement } from '../database.ts';
+import type { Database, Queryable, Row, Statement } from '../database.ts';
+import { insertLimited } from '../limits.ts';
 
 /** Keys of a user for services outside, in one organization. Nobody else sees them. */
 
@@ -47,11 +48,12 @@ export function sealedConnections(db: Queryable, { orgId, userId }: ConnectionOw
 
 /** `sealed` comes from the vault, sealed for `connectionPlace`. Null when the user has `limit` others. */
 export async function setConnection(
-  db: Queryable,
+  db: Database,
   { orgId, userId }: ConnectionOwner,
   { provider, sealed, limit }: { provider: string; sealed: unknown; limit: number },
 ): Promise<ConnectionRow | null> {
-  return (await db.run<ConnectionRow>(SET, [orgId, userId, provider, JSON.stringify(sealed), limit]))[0] ?? null;
+  const values = [orgId, userId, provider, JSON.stringify(sealed), limit];
+  return (await insertLimited<ConnectionRow>(db, { what: `connections:${orgId}`, of: userId }, [SET, values]))[0] ?? null;
 }
 
 export async function deleteConnection(db: Queryable, { orgId, userId }: ConnectionOwner, provider: string): Promise<boolean> {
