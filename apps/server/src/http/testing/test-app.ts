@@ -85,6 +85,8 @@ export interface TestAppOptions {
   limiter?: Limiter;
   browsers?: AppSettings['browsers'];
   apiPrefix?: string;
+  /** Where people and clients reach it, when that is not where it listens. */
+  publicUrl?: string;
   waiter?: TurnWaiter;
   authenticate?: Authenticate;
   /** Who may call; default `none`. In mode `admin` it is admin@example.com. */
@@ -122,7 +124,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     auth: options.auth ?? 'none',
     limiter: withLocalFallback(limiter, createMemoryLimiter({ nowMs: () => performance.now() })),
     transport: options.mailTransport ?? sent,
-    publicUrl: () => url,
+    publicUrl: () => options.publicUrl ?? url,
     ...(options.browsers !== undefined && { corsOrigins: options.browsers.corsOrigins }),
     ...(options.now !== undefined && { now: options.now }),
     ...(options.mailRetryMs !== undefined && { mailRetryMs: options.mailRetryMs }),
@@ -130,7 +132,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
   const app = await createApp({
     settings: {
       apiPrefix,
-      publicUrl: () => url,
+      publicUrl: () => options.publicUrl ?? url,
       health: { version: '0.0.0-test', authMode: identity.auth.mode, grade, runnerMode: 'workers' },
       resolution: { grade, fallbackKeys: options.fallbackKeys ?? {} },
       limits: options.limits ?? { harnesses: 0, agents: 0, sessions: 0 },

@@ -16,15 +16,15 @@ interface Cookie {
   path: string;
 }
 
-/** `accessToken`: of somebody who is logged in here. */
-export function openBrowser(origin: string, accessToken?: string): Browser {
+/** `accessToken`: of somebody who is logged in here. `served`: where requests really go, as behind a proxy. */
+export function openBrowser(origin: string, accessToken?: string, served = origin): Browser {
   const cookies = new Map<string, Cookie>();
   if (accessToken !== undefined) cookies.set('access_token /', { value: accessToken, path: '/' });
   const send = async (url: string, init: RequestInit & { headers: Record<string, string> }): Promise<Seen> => {
     const target = new URL(url, origin);
     const sent = [...cookies].filter(([, { path }]) => target.pathname.startsWith(path));
     const cookie = sent.map(([key, { value }]) => `${key.split(' ')[0]}=${value}`).join('; ');
-    const response = await fetch(target, {
+    const response = await fetch(new URL(`${target.pathname}${target.search}`, served), {
       ...init,
       redirect: 'manual',
       headers: cookie === '' ? init.headers : Object.assign(init.headers, { cookie }),
