@@ -5,10 +5,19 @@ import type { Database } from '@everruns/storage';
 
 /** Where a secret may have ended up, and how it may look there. */
 
-/** A secret as it is, in hexadecimal and in base64: bytes in tables and keys in settings are shown so. */
+/** A secret as it is, in hexadecimal and in base64, and the bytes that it spells: bytes in tables and keys in settings are shown so. */
 export function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret);
-  return [secret, bytes.toString('hex'), bytes.toString('base64').replace(/=+$/, ''), encodeURIComponent(secret)];
+  const random = /(?:^|_)([0-9a-f]{32,})$/.exec(secret)?.[1];
+  const spelled = /^[\w-]{40,64}$/.test(secret) && random === undefined ? [Buffer.from(secret, 'base64url').toString('hex')] : [];
+  return [
+    secret,
+    bytes.toString('hex'),
+    bytes.toString('base64').replace(/=+$/, ''),
+    encodeURIComponent(secret),
+    ...(random ? [random] : []),
+    ...spelled,
+  ];
 }
 
 /** Which of the secrets stand in a text. */
@@ -22,12 +31,12 @@ export async function foundInTables(db: Database, secrets: ReadonlyMap<string, s
     name: 'canary_tables',
     text: `select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'`,
   });
+  const forms = [...secrets].flatMap(([name, secret]) => formsOf(secret).map((form) => ({ name, form })));
   const found: string[] = [];
-  for (const { name } of tables) {
-    for (const [secret, value] of secrets) {
-      const text = `select 1 from ${name} t, unnest($1::text[]) form where strpos(t::text, form) > 0 limit 1`;
-      if ((await db.run({ name: `canary_${name}`, text }, [formsOf(value)])).length > 0) found.push(`${name}: ${secret}`);
-    }
+  for (const { name: table } of tables) {
+    const text = `select distinct f.name from ${table} t, jsonb_to_recordset($1::jsonb) as f (name text, form text) where strpos(t::text, f.form) > 0`;
+    const rows = await db.run<{ name: string }>({ name: `canary_search_${table}`, text }, [JSON.stringify(forms)]);
+    found.push(...rows.map(({ name }) => `${table}: ${name}`));
   }
   return found;
 }
