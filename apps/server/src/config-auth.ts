@@ -69,7 +69,7 @@ export const AUTH_ENVIRONMENT = {
   SMTP_URL: variable(
     smtpUrl,
     'unset',
-    'Mail server: `smtps://user:password@host:465`, or `smtp://host:587`, which goes over to TLS when it can.',
+    'Mail server: `smtps://user:password@host:465`, or `smtp://host:587`, which goes over to TLS when it can, with `?requireTLS=true` always.',
   ),
   EMAIL_FROM: variable(text, 'required with `smtp`', 'Sender of mails, such as `Everruns <no-reply@example.com>`.'),
   RATE_LIMIT_AUTH_LOGIN_PER_MINUTE: variable(count, '`10`, in grade dev `0`', 'Logins from one address in any minute; 0 = no limit.'),
