@@ -9,11 +9,13 @@ import { addressOf } from '../http/rate-limits.ts';
 import type { Api } from '../http/types.ts';
 import { isAdmitted } from '../identity/identity.ts';
 import type { Identity } from '../identity/identity.ts';
+import { AUTH_GUIDE_PATH, authGuide, CARD_PATH, serverCard } from '../oauth/about.ts';
+import type { Installation } from '../oauth/about.ts';
 import { createMcpAuthenticate } from '../oauth/authenticate.ts';
 import { oauthRoutes } from '../oauth/routes.ts';
 import type { SendPage } from '../pages/layout.ts';
 import { createOperationCatalogue } from './operations.ts';
-import { mcpRoutes } from './routes.ts';
+import { allTools, mcpRoutes } from './routes.ts';
 import { createRunKeys } from './run-keys.ts';
 
 export interface McpMountDeps {
@@ -53,6 +55,7 @@ export async function mountMcp(app: Api, { db, ids, identity, authenticate, inne
     secret: auth.jwtSecret ?? randomBytes(32).toString('hex'),
     admitRegistration: (request) => limits.ofAddress('client', addressOf(request, rates.proxyHops)),
   });
+  aboutRoutes(app, () => ({ root: publicUrl(), apiPrefix, version: health.version, isOpen: auth.mode === 'none' }));
   const access = createMcpAuthenticate({
     authenticate,
     publicUrl,
@@ -69,4 +72,11 @@ export async function mountMcp(app: Api, { db, ids, identity, authenticate, inne
     operations: createOperationCatalogue(app),
     runs: createRunKeys(db),
   });
+}
+
+function aboutRoutes(app: Api, installation: () => Installation): void {
+  const options = { schema: { hide: true }, config: { open: true } } as const;
+  const tools = allTools();
+  app.get(CARD_PATH, options, async () => serverCard(installation(), tools));
+  app.get(AUTH_GUIDE_PATH, options, async (_request, reply) => reply.type('text/markdown; charset=utf-8').send(authGuide(installation())));
 }

@@ -13,7 +13,7 @@ import { operationTools } from './operation-tools.ts';
 import type { OperationCatalogue } from './operations.ts';
 import { createMcpServer } from './server.ts';
 import { sessionTools } from './session-tools.ts';
-import type { RunKeys, ToolContext } from './tool.ts';
+import type { RunKeys, Tool, ToolContext } from './tool.ts';
 
 export const MCP_PATH = '/mcp';
 /** Each message of a batch may be a tool call, and the whole counts once. */
@@ -37,7 +37,7 @@ export interface McpDeps {
 
 /** The installation as an MCP server: streamable HTTP without sessions, each request answered by itself. */
 export async function mcpRoutes(root: Api, deps: McpDeps): Promise<void> {
-  const tools = [...accountTools(), ...sessionTools(), ...operationTools()];
+  const tools = allTools();
   await root.register(async (app: Api) => {
     refuse(app, deps);
     const callerOf = createApiCaller({ ...deps, app: root });
@@ -58,6 +58,11 @@ export async function mcpRoutes(root: Api, deps: McpDeps): Promise<void> {
       return send(reply, answer);
     });
   });
+}
+
+/** In the order in which clients list them. */
+export function allTools(): Tool[] {
+  return [...accountTools(), ...sessionTools(), ...operationTools()];
 }
 
 interface Situation {

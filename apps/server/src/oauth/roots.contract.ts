@@ -55,6 +55,13 @@ test.each(['', '/x'])('the prefix %j moves the API and nothing of this', async (
     scopes_supported: ['mcp'],
     bearer_methods_supported: ['header'],
   });
+  const guide = await (await fetch(`${app.url}/auth.md`)).text();
+  for (const part of [`${app.url}/mcp`, `${app.url}${apiPrefix}/v1`, `${app.url}/oauth/register`]) expect(guide).toContain(part);
+  expect((await get('/.well-known/mcp/server-card.json')).json).toMatchObject({
+    endpoints: [{ url: `${app.url}/mcp`, transport: 'streamable-http' }],
+    authentication: { required: true, resource_metadata: `${app.url}/.well-known/oauth-protected-resource/mcp` },
+    tools: expect.arrayContaining([expect.objectContaining({ name: 'agent_run' })]),
+  });
   for (const path of ['/.well-known/oauth-protected-resource', '/.well-known/openid-configuration', '/jwks', '/oauth/register/x']) {
     expect([path, (await get(path)).status]).toEqual([path, 404]);
   }
@@ -79,4 +86,5 @@ test('in mode none everybody may call, with whatever credential', async () => {
   await start({ auth: 'none' });
   const answers = await Promise.all([mcp('anything'), mcp('evr_mcp_nonsense')]);
   expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+  expect(await (await fetch(`${app.url}/auth.md`)).text()).toContain('asks nobody');
 });

@@ -66,7 +66,7 @@ const DANGEROUS = {
 const HIDDEN = {
   open: ['GET /api-doc/openapi.json', 'GET /.well-known/oauth-authorization-server', 'GET /.well-known/oauth-protected-resource/mcp']
     .concat(['GET /oauth/authorize', 'GET /oauth/authorize/:uid', 'GET /oauth/consent/:uid', 'POST /oauth/consent/:uid'])
-    .concat(['POST /oauth/token', 'POST /oauth/revoke', 'POST /oauth/register']),
+    .concat(['POST /oauth/token', 'POST /oauth/revoke', 'POST /oauth/register', 'GET /.well-known/mcp/server-card.json', 'GET /auth.md']),
   view: ['GET /llm-providers', 'GET /llm-providers/config', 'GET /llm-providers/:id', 'GET /llm-providers/:id/models']
     .concat(['GET /llm-models', 'GET /llm-models/config', 'GET /llm-models/:id'])
     .map(below),
