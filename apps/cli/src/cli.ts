@@ -19,6 +19,9 @@ export interface Host {
   /** The directory of the product. */
   root: string;
   version: string;
+  /** Shown to whoever lets this command in. */
+  hostname: string;
+  platform: string;
   pause(ms: number): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { constants, hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -36,6 +36,8 @@ const host: Host = {
   stdout: terminalOf(process.stdout),
   stderr: terminalOf(process.stderr),
   fetch: globalThis.fetch,
+  hostname: hostname(),
+  platform: process.platform,
   cwd: process.cwd(),
   root: ROOT,
   version: (JSON.parse(readFileSync(join(ROOT, 'apps', 'cli', 'package.json'), 'utf8')) as { version: string }).version,

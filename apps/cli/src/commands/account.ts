@@ -1,3 +1,4 @@
+import { ApiError } from '@everruns/client';
 import type { Command } from 'commander';
 import type { Act, Session } from '../cli.ts';
 import { saveProfile } from '../credentials.ts';
@@ -88,7 +89,37 @@ async function signIn(session: Session, token: string): Promise<void> {
   out.note(`You are signed in as ${email}.`);
 }
 
-/** RFC 8628. */
-async function deviceLogin(_session: Session): Promise<string> {
-  throw new CommandError('not yet');
+const GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
+/** What a question that came too soon adds to the time between two. */
+const SLOWER_SECS = 5;
+
+/** RFC 8628: the browser may be on any machine. */
+async function deviceLogin({ client, host, out }: Session): Promise<string> {
+  const device = await client.api.post('/v1/auth/device/code', { body: { hostname: host.hostname, os: host.platform } });
+  out.note(`Open ${device.verification_uri} and enter ${out.bold(device.user_code)}, or go there directly:`);
+  out.note(device.verification_uri_complete);
+  await host.openBrowser(device.verification_uri_complete);
+  for (let waitSecs = device.interval; ;) {
+    await host.pause(waitSecs * 1_000);
+    try {
+      return (await client.api.post('/v1/auth/device/token', { body: { grant_type: GRANT, device_code: device.device_code } }))
+        .access_token;
+    } catch (error) {
+      const reason = oauthError(error);
+      if (reason === 'slow_down') waitSecs += SLOWER_SECS;
+      else if (reason !== 'authorization_pending') throw refusal(reason) ?? error;
+    }
+  }
+}
+
+/** The `error` of RFC 6749, which is no code of ours. */
+function oauthError(error: unknown): string | null {
+  const reason = error instanceof ApiError ? (error.problem as { error?: unknown }).error : undefined;
+  return typeof reason === 'string' ? reason : null;
+}
+
+function refusal(reason: string | null): CommandError | null {
+  if (reason === 'access_denied') return new CommandError('The login was refused.', 'forbidden');
+  if (reason === 'expired_token') return new CommandError('The code was not entered in time: try again.', 'unauthenticated');
+  return null;
 }

@@ -16,6 +16,8 @@ export interface HostOptions {
   /** What the person types, line by line; then input ends. */
   lines?: readonly string[];
   fetch?: typeof fetch;
+  pause?: (ms: number) => Promise<void>;
+  openBrowser?: (url: string) => Promise<void>;
   /** Gets hold of Ctrl-C. */
   onInterrupt?: (press: () => void) => void;
   onOutput?: (text: string) => void;
@@ -41,7 +43,9 @@ export async function everruns(args: readonly string[], options: HostOptions): P
     cwd: options.cwd ?? '/',
     root: new URL('../../../..', import.meta.url).pathname,
     version: '0.0.0-test',
-    pause: (ms) => pause(ms),
+    hostname: 'laptop',
+    platform: 'linux',
+    pause: options.pause ?? ((ms) => pause(ms)),
     onInterrupt: (act) => {
       options.onInterrupt?.(act);
       return () => undefined;
@@ -50,7 +54,7 @@ export async function everruns(args: readonly string[], options: HostOptions): P
       ran.asked.push(question);
       return lines.shift() ?? null;
     },
-    openBrowser: async () => undefined,
+    openBrowser: async (url) => options.openBrowser?.(url),
     runProgram: async () => 0,
   };
   ran.code = await run(args, host);

@@ -11,6 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Say that the process answers */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -27,8 +28,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List agents */
         get: operations["listAgents"];
         put?: never;
+        /** Create agent */
         post: operations["createAgent"];
         delete?: never;
         options?: never;
@@ -43,12 +46,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get agent */
         get: operations["getAgent"];
+        /** Create an agent, or replace the one with this id or name */
         put: operations["putAgent"];
         post?: never;
+        /** Archive agent */
         delete: operations["archiveAgent"];
         options?: never;
         head?: never;
+        /** Update agent */
         patch: operations["updateAgent"];
         trace?: never;
     };
@@ -61,6 +68,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Delete an archived agent for good */
         post: operations["deleteAgent"];
         delete?: never;
         options?: never;
@@ -77,6 +85,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Copy agent */
         post: operations["copyAgent"];
         delete?: never;
         options?: never;
@@ -91,6 +100,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Count the sessions of an agent, and what they used */
         get: operations["getAgentStats"];
         put?: never;
         post?: never;
@@ -107,6 +117,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Say whether an agent could have this name */
         get: operations["checkAgentName"];
         put?: never;
         post?: never;
@@ -123,6 +134,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List agent examples */
         get: operations["listAgentExamples"];
         put?: never;
         post?: never;
@@ -141,6 +153,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Create an agent from an example */
         post: operations["useAgentExample"];
         delete?: never;
         options?: never;
@@ -155,6 +168,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get agent policies */
         get: operations["getAgentPolicies"];
         put?: never;
         post?: never;
@@ -173,6 +187,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Show prompt and tools of an agent before it is saved */
         post: operations["previewAgent"];
         delete?: never;
         options?: never;
@@ -187,6 +202,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Export an agent as a document */
         get: operations["exportAgent"];
         put?: never;
         post?: never;
@@ -203,6 +219,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List guardrail examples */
         get: operations["listGuardrailExamples"];
         put?: never;
         post?: never;
@@ -221,6 +238,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Try guardrails on a text */
         post: operations["dryRunGuardrails"];
         delete?: never;
         options?: never;
@@ -237,6 +255,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Create or update an agent from a document */
         post: operations["importAgent"];
         delete?: never;
         options?: never;
@@ -251,8 +270,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List harnesses */
         get: operations["listHarnesses"];
         put?: never;
+        /** Create harness */
         post: operations["createHarness"];
         delete?: never;
         options?: never;
@@ -267,12 +288,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get harness */
         get: operations["getHarness"];
         put?: never;
         post?: never;
+        /** Archive harness */
         delete: operations["archiveHarness"];
         options?: never;
         head?: never;
+        /** Update harness */
         patch: operations["updateHarness"];
         trace?: never;
     };
@@ -285,6 +309,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Delete an archived harness for good */
         post: operations["deleteHarness"];
         delete?: never;
         options?: never;
@@ -301,6 +326,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Copy harness */
         post: operations["copyHarness"];
         delete?: never;
         options?: never;
@@ -315,6 +341,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Count the sessions of a harness, and what they used */
         get: operations["getHarnessStats"];
         put?: never;
         post?: never;
@@ -331,6 +358,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Export a harness as a document */
         get: operations["exportHarness"];
         put?: never;
         post?: never;
@@ -349,6 +377,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Show prompt and tools of a harness before it is saved */
         post: operations["previewHarness"];
         delete?: never;
         options?: never;
@@ -363,6 +392,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Say whether a harness could have this name */
         get: operations["checkHarnessName"];
         put?: never;
         post?: never;
@@ -379,6 +409,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List harness examples */
         get: operations["listHarnessExamples"];
         put?: never;
         post?: never;
@@ -395,6 +426,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get harness policies */
         get: operations["getHarnessPolicies"];
         put?: never;
         post?: never;
@@ -413,6 +445,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Create or update a harness from a document */
         post: operations["importHarness"];
         delete?: never;
         options?: never;
@@ -427,8 +460,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List sessions */
         get: operations["listSessions"];
         put?: never;
+        /** Start a session with an agent or a harness */
         post: operations["createSession"];
         delete?: never;
         options?: never;
@@ -443,6 +478,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Count sessions by agent, source and status */
         get: operations["getSessionFacets"];
         put?: never;
         post?: never;
@@ -461,6 +497,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Show prompt and tools of a session before it is made */
         post: operations["previewSession"];
         delete?: never;
         options?: never;
@@ -475,6 +512,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Show prompt and tools of a session as they are now */
         get: operations["previewStoredSession"];
         put?: never;
         post?: never;
@@ -491,6 +529,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get session stats */
         get: operations["getSessionStats"];
         put?: never;
         post?: never;
@@ -507,6 +546,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get session policies */
         get: operations["getSessionPolicies"];
         put?: never;
         post?: never;
@@ -523,12 +563,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get session */
         get: operations["getSession"];
         put?: never;
         post?: never;
+        /** Delete session */
         delete: operations["deleteSession"];
         options?: never;
         head?: never;
+        /** Update session */
         patch: operations["updateSession"];
         trace?: never;
     };
@@ -541,6 +584,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Stop the running turn of a session */
         post: operations["cancelSession"];
         delete?: never;
         options?: never;
@@ -557,6 +601,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Answer tool calls that the client runs itself */
         post: operations["submitToolResults"];
         delete?: never;
         options?: never;
@@ -572,8 +617,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
+        /** Archive session */
         put: operations["archiveSession"];
         post?: never;
+        /** Unarchive session */
         delete: operations["unarchiveSession"];
         options?: never;
         head?: never;
@@ -588,8 +635,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
+        /** Pin a session for the caller */
         put: operations["pinSession"];
         post?: never;
+        /** Unpin session */
         delete: operations["unpinSession"];
         options?: never;
         head?: never;
@@ -603,6 +652,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List turns */
         get: operations["listTurns"];
         put?: never;
         post?: never;
@@ -619,6 +669,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get a turn with its steps and tool calls */
         get: operations["getTurn"];
         put?: never;
         post?: never;
@@ -635,8 +686,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List messages */
         get: operations["listMessages"];
         put?: never;
+        /** Send a message to a session, and wait for the answer if wanted */
         post: operations["createMessage"];
         delete?: never;
         options?: never;
@@ -651,6 +704,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Export the log of a session */
         get: operations["exportSession"];
         put?: never;
         post?: never;
@@ -667,6 +721,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Show what fills the context of a session */
         get: operations["getContextReport"];
         put?: never;
         post?: never;
@@ -683,6 +738,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List what a session holds outside, such as containers */
         get: operations["listSessionResources"];
         put?: never;
         post?: never;
@@ -701,6 +757,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Copy a session up to a point, to go on differently */
         post: operations["forkSession"];
         delete?: never;
         options?: never;
@@ -715,8 +772,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List participants */
         get: operations["listParticipants"];
         put?: never;
+        /** Add an agent to a session */
         post: operations["addParticipant"];
         delete?: never;
         options?: never;
@@ -734,6 +793,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
+        /** Remove an agent from a session */
         delete: operations["removeParticipant"];
         options?: never;
         head?: never;
@@ -747,8 +807,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List images */
         get: operations["listImages"];
         put?: never;
+        /** Upload image */
         post: operations["uploadImage"];
         delete?: never;
         options?: never;
@@ -763,9 +825,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get image */
         get: operations["getImage"];
         put?: never;
         post?: never;
+        /** Delete image */
         delete: operations["deleteImage"];
         options?: never;
         head?: never;
@@ -779,6 +843,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get image thumbnail */
         get: operations["getImageThumbnail"];
         put?: never;
         post?: never;
@@ -795,8 +860,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List tool calls of a session that wait for an approval */
         get: operations["listPendingApprovals"];
         put?: never;
+        /** Approve or refuse tool calls */
         post: operations["decideToolCalls"];
         delete?: never;
         options?: never;
@@ -814,6 +881,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
+        /** Ask again before a tool that was always allowed */
         delete: operations["forgetToolApproval"];
         options?: never;
         head?: never;
@@ -827,8 +895,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List questions of a session that wait for an answer */
         get: operations["listPendingQuestions"];
         put?: never;
+        /** Answer questions of an agent */
         post: operations["answerQuestions"];
         delete?: never;
         options?: never;
@@ -843,6 +913,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List what was approved and refused, and by whom */
         get: operations["listApprovalRecords"];
         put?: never;
         post?: never;
@@ -859,6 +930,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List everything in the organization that waits for a person */
         get: operations["listPending"];
         put?: never;
         post?: never;
@@ -875,6 +947,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List session schedules */
         get: operations["listSessionSchedules"];
         put?: never;
         post?: never;
@@ -891,12 +964,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get session schedule */
         get: operations["getSessionSchedule"];
         put?: never;
         post?: never;
+        /** Delete session schedule */
         delete: operations["deleteSessionSchedule"];
         options?: never;
         head?: never;
+        /** Update session schedule */
         patch: operations["updateSessionSchedule"];
         trace?: never;
     };
@@ -909,6 +985,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Fire a schedule now */
         post: operations["triggerSessionSchedule"];
         delete?: never;
         options?: never;
@@ -923,6 +1000,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List session tasks */
         get: operations["listSessionTasks"];
         put?: never;
         post?: never;
@@ -939,6 +1017,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get session task */
         get: operations["getSessionTask"];
         put?: never;
         post?: never;
@@ -957,6 +1036,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Cancel session task */
         post: operations["cancelSessionTask"];
         delete?: never;
         options?: never;
@@ -973,6 +1053,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Send a message to a task that runs */
         post: operations["sendSessionTaskMessage"];
         delete?: never;
         options?: never;
@@ -987,6 +1068,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List tasks in the background of all sessions */
         get: operations["listTasks"];
         put?: never;
         post?: never;
@@ -1003,6 +1085,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List the key-value pairs of a session */
         get: operations["listSessionKeys"];
         put?: never;
         post?: never;
@@ -1019,7 +1102,9 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List names of the secrets of a session */
         get: operations["listSessionSecrets"];
+        /** Set secrets of a session */
         put: operations["setSessionSecrets"];
         post?: never;
         delete?: never;
@@ -1038,6 +1123,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
+        /** Delete session secret */
         delete: operations["deleteSessionSecret"];
         options?: never;
         head?: never;
@@ -1051,8 +1137,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List workspaces */
         get: operations["listWorkspaces"];
         put?: never;
+        /** Create workspace */
         post: operations["createWorkspace"];
         delete?: never;
         options?: never;
@@ -1067,12 +1155,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get workspace */
         get: operations["getWorkspace"];
         put?: never;
         post?: never;
+        /** Archive workspace */
         delete: operations["archiveWorkspace"];
         options?: never;
         head?: never;
+        /** Update workspace */
         patch: operations["updateWorkspace"];
         trace?: never;
     };
@@ -1085,6 +1176,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Delete workspace */
         post: operations["deleteWorkspace"];
         delete?: never;
         options?: never;
@@ -1099,6 +1191,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List session files */
         get: operations["listSessionFiles"];
         put?: never;
         post?: never;
@@ -1115,9 +1208,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get session file */
         get: operations["getSessionFile"];
+        /** Update session file */
         put: operations["updateSessionFile"];
+        /** Create session file */
         post: operations["createSessionFile"];
+        /** Delete session file */
         delete: operations["deleteSessionFile"];
         options?: never;
         head?: never;
@@ -1133,6 +1230,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Move session file */
         post: operations["moveSessionFile"];
         delete?: never;
         options?: never;
@@ -1149,6 +1247,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Copy session file */
         post: operations["copySessionFile"];
         delete?: never;
         options?: never;
@@ -1165,6 +1264,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Search the files of a session */
         post: operations["grepSessionFiles"];
         delete?: never;
         options?: never;
@@ -1181,6 +1281,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Say whether there is a file in a session, and how long it is */
         post: operations["statSessionFile"];
         delete?: never;
         options?: never;
@@ -1195,6 +1296,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Download session file */
         get: operations["downloadSessionFile"];
         put?: never;
         post?: never;
@@ -1211,6 +1313,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Preview session file */
         get: operations["previewSessionFile"];
         put?: never;
         post?: never;
@@ -1227,6 +1330,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List workspace files */
         get: operations["listWorkspaceFiles"];
         put?: never;
         post?: never;
@@ -1243,9 +1347,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get workspace file */
         get: operations["getWorkspaceFile"];
+        /** Update workspace file */
         put: operations["updateWorkspaceFile"];
+        /** Create workspace file */
         post: operations["createWorkspaceFile"];
+        /** Delete workspace file */
         delete: operations["deleteWorkspaceFile"];
         options?: never;
         head?: never;
@@ -1261,6 +1369,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Move workspace file */
         post: operations["moveWorkspaceFile"];
         delete?: never;
         options?: never;
@@ -1277,6 +1386,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Copy workspace file */
         post: operations["copyWorkspaceFile"];
         delete?: never;
         options?: never;
@@ -1293,6 +1403,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Search the files of a workspace */
         post: operations["grepWorkspaceFiles"];
         delete?: never;
         options?: never;
@@ -1309,6 +1420,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Stat workspace file */
         post: operations["statWorkspaceFile"];
         delete?: never;
         options?: never;
@@ -1323,6 +1435,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Download workspace file */
         get: operations["downloadWorkspaceFile"];
         put?: never;
         post?: never;
@@ -1339,6 +1452,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Preview workspace file */
         get: operations["previewWorkspaceFile"];
         put?: never;
         post?: never;
@@ -1355,8 +1469,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List session databases */
         get: operations["listSessionDatabases"];
         put?: never;
+        /** Create session database */
         post: operations["createSessionDatabase"];
         delete?: never;
         options?: never;
@@ -1371,9 +1487,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get session database */
         get: operations["getSessionDatabase"];
         put?: never;
         post?: never;
+        /** Delete session database */
         delete: operations["deleteSessionDatabase"];
         options?: never;
         head?: never;
@@ -1387,6 +1505,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get session database schema */
         get: operations["getSessionDatabaseSchema"];
         put?: never;
         post?: never;
@@ -1403,6 +1522,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List connections */
         get: operations["listConnections"];
         put?: never;
         post?: never;
@@ -1421,7 +1541,9 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Set connection */
         post: operations["setConnection"];
+        /** Delete connection */
         delete: operations["deleteConnection"];
         options?: never;
         head?: never;
@@ -1435,8 +1557,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List memories */
         get: operations["listMemories"];
         put?: never;
+        /** Create memory */
         post: operations["createMemory"];
         delete?: never;
         options?: never;
@@ -1451,12 +1575,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get memory */
         get: operations["getMemory"];
         put?: never;
         post?: never;
+        /** Archive memory */
         delete: operations["archiveMemory"];
         options?: never;
         head?: never;
+        /** Update memory */
         patch: operations["updateMemory"];
         trace?: never;
     };
@@ -1469,6 +1596,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Delete memory */
         post: operations["deleteMemory"];
         delete?: never;
         options?: never;
@@ -1485,6 +1613,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Fetch a memory that is a copy of a repository again */
         post: operations["syncMemory"];
         delete?: never;
         options?: never;
@@ -1499,6 +1628,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List memory files */
         get: operations["listMemoryFiles"];
         put?: never;
         post?: never;
@@ -1515,9 +1645,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get memory file */
         get: operations["getMemoryFile"];
+        /** Update memory file */
         put: operations["updateMemoryFile"];
+        /** Create memory file */
         post: operations["createMemoryFile"];
+        /** Delete memory file */
         delete: operations["deleteMemoryFile"];
         options?: never;
         head?: never;
@@ -1531,6 +1665,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Download memory file */
         get: operations["downloadMemoryFile"];
         put?: never;
         post?: never;
@@ -1549,6 +1684,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Search the files of a memory */
         post: operations["grepMemoryFiles"];
         delete?: never;
         options?: never;
@@ -1565,6 +1701,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Stat memory file */
         post: operations["statMemoryFile"];
         delete?: never;
         options?: never;
@@ -1579,8 +1716,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List knowledge bases */
         get: operations["listKnowledgeBases"];
         put?: never;
+        /** Create knowledge base */
         post: operations["createKnowledgeBase"];
         delete?: never;
         options?: never;
@@ -1595,12 +1734,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get knowledge base */
         get: operations["getKnowledgeBase"];
         put?: never;
         post?: never;
+        /** Archive knowledge base */
         delete: operations["archiveKnowledgeBase"];
         options?: never;
         head?: never;
+        /** Update knowledge base */
         patch: operations["updateKnowledgeBase"];
         trace?: never;
     };
@@ -1613,6 +1755,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Delete knowledge base */
         post: operations["deleteKnowledgeBase"];
         delete?: never;
         options?: never;
@@ -1629,6 +1772,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Search a knowledge base */
         post: operations["searchKnowledgeBase"];
         delete?: never;
         options?: never;
@@ -1643,8 +1787,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List knowledge entries */
         get: operations["listKnowledgeEntries"];
         put?: never;
+        /** Create knowledge entry */
         post: operations["createKnowledgeEntry"];
         delete?: never;
         options?: never;
@@ -1659,12 +1805,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get knowledge entry */
         get: operations["getKnowledgeEntry"];
         put?: never;
         post?: never;
+        /** Delete knowledge entry */
         delete: operations["deleteKnowledgeEntry"];
         options?: never;
         head?: never;
+        /** Update knowledge entry */
         patch: operations["updateKnowledgeEntry"];
         trace?: never;
     };
@@ -1675,6 +1824,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Export a knowledge base as a bundle */
         get: operations["exportKnowledgeBase"];
         put?: never;
         post?: never;
@@ -1693,6 +1843,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Import a bundle into a knowledge base */
         post: operations["importKnowledgeBase"];
         delete?: never;
         options?: never;
@@ -1707,6 +1858,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List what agents can be given */
         get: operations["listCapabilities"];
         put?: never;
         post?: never;
@@ -1723,6 +1875,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get capability */
         get: operations["getCapability"];
         put?: never;
         post?: never;
@@ -1739,8 +1892,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List providers */
         get: operations["listProviders"];
         put?: never;
+        /** Create provider */
         post: operations["createProvider"];
         delete?: never;
         options?: never;
@@ -1755,6 +1910,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get provider policies */
         get: operations["getProviderPolicies"];
         put?: never;
         post?: never;
@@ -1771,12 +1927,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get provider */
         get: operations["getProvider"];
         put?: never;
         post?: never;
+        /** Delete provider */
         delete: operations["deleteProvider"];
         options?: never;
         head?: never;
+        /** Update provider */
         patch: operations["updateProvider"];
         trace?: never;
     };
@@ -1789,6 +1948,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Ask a provider for its models */
         post: operations["syncProviderModels"];
         delete?: never;
         options?: never;
@@ -1805,6 +1965,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Try a key at a provider without saving it */
         post: operations["checkProviderCredentials"];
         delete?: never;
         options?: never;
@@ -1819,8 +1980,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List provider models */
         get: operations["listProviderModels"];
         put?: never;
+        /** Create model */
         post: operations["createModel"];
         delete?: never;
         options?: never;
@@ -1835,6 +1998,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List models with their providers */
         get: operations["listModels"];
         put?: never;
         post?: never;
@@ -1851,6 +2015,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get model policies */
         get: operations["getModelPolicies"];
         put?: never;
         post?: never;
@@ -1867,12 +2032,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get model */
         get: operations["getModel"];
         put?: never;
         post?: never;
+        /** Delete model */
         delete: operations["deleteModel"];
         options?: never;
         head?: never;
+        /** Update model */
         patch: operations["updateModel"];
         trace?: never;
     };
@@ -1883,8 +2051,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List MCP servers */
         get: operations["listMcpServers"];
         put?: never;
+        /** Create MCP server */
         post: operations["createMcpServer"];
         delete?: never;
         options?: never;
@@ -1899,6 +2069,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List MCP server examples */
         get: operations["listMcpServerExamples"];
         put?: never;
         post?: never;
@@ -1917,6 +2088,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Add an MCP server from an example */
         post: operations["useMcpServerExample"];
         delete?: never;
         options?: never;
@@ -1931,6 +2103,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get MCP server policies */
         get: operations["getMcpServerPolicies"];
         put?: never;
         post?: never;
@@ -1947,12 +2120,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get MCP server */
         get: operations["getMcpServer"];
         put?: never;
         post?: never;
+        /** Archive MCP server */
         delete: operations["archiveMcpServer"];
         options?: never;
         head?: never;
+        /** Update MCP server */
         patch: operations["updateMcpServer"];
         trace?: never;
     };
@@ -1965,6 +2141,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Delete MCP server */
         post: operations["deleteMcpServer"];
         delete?: never;
         options?: never;
@@ -1979,8 +2156,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List skills */
         get: operations["listSkills"];
         put?: never;
+        /** Create skill */
         post: operations["createSkill"];
         delete?: never;
         options?: never;
@@ -1997,6 +2176,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Check a SKILL.md without saving it */
         post: operations["validateSkill"];
         delete?: never;
         options?: never;
@@ -2011,6 +2191,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Count how often skills are assigned */
         get: operations["getSkillUsage"];
         put?: never;
         post?: never;
@@ -2027,6 +2208,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get skill policies */
         get: operations["getSkillPolicies"];
         put?: never;
         post?: never;
@@ -2043,12 +2225,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get skill */
         get: operations["getSkill"];
         put?: never;
         post?: never;
+        /** Archive skill */
         delete: operations["archiveSkill"];
         options?: never;
         head?: never;
+        /** Update skill */
         patch: operations["updateSkill"];
         trace?: never;
     };
@@ -2059,6 +2244,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get skill content */
         get: operations["getSkillContent"];
         put?: never;
         post?: never;
@@ -2075,6 +2261,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Download a skill as an archive */
         get: operations["exportSkill"];
         put?: never;
         post?: never;
@@ -2093,6 +2280,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Delete skill */
         post: operations["deleteSkill"];
         delete?: never;
         options?: never;
@@ -2109,8 +2297,46 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Upload skill */
         post: operations["uploadSkill"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/authorized-apps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List MCP clients that the caller has let in */
+        get: operations["listAuthorizedApps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/authorized-apps/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End the access of an MCP client
+         * @description Its tokens end at once. It may ask again.
+         */
+        delete: operations["revokeAuthorizedApp"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2123,8 +2349,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List budgets */
         get: operations["listBudgets"];
         put?: never;
+        /** Create budget */
         post: operations["createBudget"];
         delete?: never;
         options?: never;
@@ -2139,12 +2367,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get budget */
         get: operations["getBudget"];
         put?: never;
         post?: never;
+        /** Delete budget */
         delete: operations["deleteBudget"];
         options?: never;
         head?: never;
+        /** Update budget */
         patch: operations["updateBudget"];
         trace?: never;
     };
@@ -2157,6 +2388,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Raise the limit of a budget */
         post: operations["topUpBudget"];
         delete?: never;
         options?: never;
@@ -2171,6 +2403,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List what a budget was spent on */
         get: operations["listBudgetLedger"];
         put?: never;
         post?: never;
@@ -2187,6 +2420,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Say whether a budget has something left */
         get: operations["checkBudget"];
         put?: never;
         post?: never;
@@ -2203,6 +2437,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List session budgets */
         get: operations["listSessionBudgets"];
         put?: never;
         post?: never;
@@ -2219,6 +2454,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Say whether the budgets of a session have something left */
         get: operations["checkSessionBudgets"];
         put?: never;
         post?: never;
@@ -2237,6 +2473,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Let a session that is paused by a budget go on */
         post: operations["resumeSession"];
         delete?: never;
         options?: never;
@@ -2251,6 +2488,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Report tokens and costs */
         get: operations["getUsage"];
         put?: never;
         post?: never;
@@ -2267,8 +2505,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List task webhooks */
         get: operations["listTaskWebhooks"];
         put?: never;
+        /** Create task webhook */
         post: operations["createTaskWebhook"];
         delete?: never;
         options?: never;
@@ -2283,12 +2523,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get task webhook */
         get: operations["getTaskWebhook"];
         put?: never;
         post?: never;
+        /** Delete task webhook */
         delete: operations["deleteTaskWebhook"];
         options?: never;
         head?: never;
+        /** Update task webhook */
         patch: operations["updateTaskWebhook"];
         trace?: never;
     };
@@ -2299,9 +2542,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List organizations */
         get: operations["listOrganizations"];
         put?: never;
-        post?: never;
+        /** Create organization */
+        post: operations["createOrganization"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2315,13 +2560,49 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get organization */
         get: operations["getOrganization"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
+        /** Update organization */
         patch: operations["updateOrganization"];
+        trace?: never;
+    };
+    "/v1/orgs/{id}/onboarding/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Complete onboarding */
+        post: operations["completeOnboarding"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orgs/{id}/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get organization policies */
+        get: operations["getOrganizationPolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/users": {
@@ -2331,6 +2612,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List members of the organization */
         get: operations["listUsers"];
         put?: never;
         post?: never;
@@ -2350,9 +2632,11 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete?: never;
+        /** Delete me */
+        delete: operations["deleteMe"];
         options?: never;
         head?: never;
+        /** Change the own profile */
         patch: operations["updateMe"];
         trace?: never;
     };
@@ -2363,6 +2647,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Get the caller with their organizations */
         get: operations["getMe"];
         put?: never;
         post?: never;
@@ -2372,14 +2657,170 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/auth/config": {
+    "/v1/orgs/{id}/members": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["getAuthConfig"];
+        /** List members */
+        get: operations["listMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orgs/{id}/members/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove member */
+        delete: operations["removeMember"];
+        options?: never;
+        head?: never;
+        /** Update member */
+        patch: operations["updateMember"];
+        trace?: never;
+    };
+    "/v1/orgs/{id}/invites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List invitations */
+        get: operations["listInvitations"];
+        put?: never;
+        /** Create invitation */
+        post: operations["createInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orgs/{id}/invites/{invite_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke invitation */
+        delete: operations["revokeInvitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/invites/{token}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accept invitation */
+        post: operations["acceptInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orgs/{id}/audit-logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List audit logs */
+        get: operations["listAuditLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/me/switch-org": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch organization */
+        post: operations["switchOrganization"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/resolve-org": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Resolve organization */
+        get: operations["resolveOrganization"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export me */
+        get: operations["exportMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/durable/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get durable policies */
+        get: operations["getDurablePolicies"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2395,6 +2836,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Follow the events of a session as a stream */
         get: operations["streamEvents"];
         put?: never;
         post?: never;
@@ -2411,6 +2853,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List the events of a session */
         get: operations["listEvents"];
         put?: never;
         post?: never;
@@ -2427,6 +2870,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Count the events of a session by type */
         get: operations["summarizeEvents"];
         put?: never;
         post?: never;
@@ -2443,6 +2887,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Show the state of the engine */
         get: operations["getDurableHealth"];
         put?: never;
         post?: never;
@@ -2459,6 +2904,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List durable workers */
         get: operations["listDurableWorkers"];
         put?: never;
         post?: never;
@@ -2475,6 +2921,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** List tasks that have failed for good */
         get: operations["listDeadLetters"];
         put?: never;
         post?: never;
@@ -2493,8 +2940,454 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /** Run a failed task again */
         post: operations["retryDeadLetter"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how people can log in */
+        get: operations["getAuthConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Login */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Register */
+        post: operations["register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refresh login */
+        post: operations["refreshLogin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Logout */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/forgot-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Forgot password */
+        post: operations["forgotPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/resend-verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resend verification */
+        post: operations["resendVerification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reset password */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/verify-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Verify email */
+        post: operations["verifyEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/oauth/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Start provider login */
+        get: operations["startProviderLogin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/callback/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Finish provider login */
+        get: operations["finishProviderLogin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/cli/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start cli login */
+        post: operations["startCliLogin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/cli/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Finish cli login
+         * @description Where the browser comes back to: it is sent on to the command line with a code, or to log in first.
+         */
+        get: operations["finishCliLogin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/cli/exchange": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Exchange cli code */
+        post: operations["exchangeCliCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/device/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start device login
+         * @description Device authorization (RFC 8628), as a form or as JSON. The token is a personal access token.
+         */
+        post: operations["startDeviceLogin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/device/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Poll device login */
+        post: operations["pollDeviceLogin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/personal-access-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List personal access tokens */
+        get: operations["listPersonalAccessTokens"];
+        put?: never;
+        /**
+         * Create personal access token
+         * @description What is made with a token can do no more than that, lasts no longer, and is removed with it.
+         */
+        post: operations["createPersonalAccessToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/personal-access-tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete personal access token */
+        delete: operations["deletePersonalAccessToken"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/scopes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the scopes that a token can have */
+        get: operations["listTokenScopes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/device": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get waiting device */
+        get: operations["getWaitingDevice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/device/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Decide device login */
+        post: operations["decideDeviceLogin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/service-accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List service accounts */
+        get: operations["listServiceAccounts"];
+        put?: never;
+        /**
+         * Create service account
+         * @description A user that is a program: it cannot log in, and its tokens reach this organization alone. Its role is at most that of its maker.
+         */
+        post: operations["createServiceAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/service-accounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get service account */
+        get: operations["getServiceAccount"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete service account
+         * @description Its tokens end at once.
+         */
+        delete: operations["deleteServiceAccount"];
+        options?: never;
+        head?: never;
+        /** Update service account */
+        patch: operations["updateServiceAccount"];
+        trace?: never;
+    };
+    "/v1/service-accounts/{id}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List service account tokens */
+        get: operations["listServiceAccountTokens"];
+        put?: never;
+        /** Create service account token */
+        post: operations["createServiceAccountToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/service-accounts/{id}/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete service account token */
+        delete: operations["deleteServiceAccountToken"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2504,6 +3397,13 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AcceptedInvitation: {
+            /** @description org_ and 32 hex digits */
+            org_id: string;
+            org_name: string;
+            /** @enum {string} */
+            role: "owner" | "admin" | "member";
+        };
         AddParticipant: {
             /**
              * @description A user joins as the caller
@@ -2693,12 +3593,54 @@ export interface components {
             max_length?: number;
             prefix?: string;
         };
+        AuditLog: {
+            /** @description audit_ and 32 hex digits */
+            id: string;
+            /** @description Operation id of the request, or the name of an event */
+            action: string;
+            domain: string;
+            actor_user_id?: string;
+            credential?: {
+                kind: string;
+                id?: string;
+            };
+            target?: {
+                type: string;
+                id: string;
+            };
+            /** @description As the header `Everruns-Change-Reason` said */
+            reason?: string;
+            ip?: string;
+            request_id?: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** @description RFC 3339, UTC */
+            created_at: string;
+        };
         AuthConfig: {
             /** @enum {string} */
             mode: "none" | "admin" | "full" | "external";
             password_auth_enabled: boolean;
             oauth_providers: string[];
             signup_enabled: boolean;
+            /** @description An account exists once its address is proven */
+            signup_email_confirm?: boolean;
+            /** @description Forgotten passwords can be replaced by mail */
+            password_recovery_enabled?: boolean;
+        };
+        AuthorizedApp: {
+            id: string;
+            client_id: string;
+            /** @description What the client says of itself */
+            name: string;
+            redirect_uris: string[];
+            /** @description RFC 3339, UTC */
+            created_at: string;
+            /** @description When it last refreshed its access */
+            last_used_at?: string;
+            /** @description When it has to ask again, unless it is used before */
+            expires_at: string;
         };
         Budget: {
             /** @description bdgt_ and 32 hex digits */
@@ -2820,6 +3762,27 @@ export interface components {
             status: "valid" | "invalid" | "unreachable" | "not_supported";
             model_count?: number;
             message?: string;
+        };
+        CliExchange: {
+            personal_access_token: components["schemas"]["NewPersonalAccessToken"];
+            user: {
+                id: string;
+                email: string;
+                name: string;
+            };
+            organizations: {
+                /** @description org_ and 32 hex digits */
+                public_id: string;
+                name: string;
+                role: string;
+            }[];
+        };
+        CliLogin: {
+            /** @description To be opened in a browser */
+            auth_url: string;
+            state: string;
+            /** @description Seconds */
+            expires_in: number;
         };
         Connection: {
             provider: string;
@@ -3043,6 +4006,14 @@ export interface components {
                 [key: string]: string;
             } | null;
         };
+        CreateInvitation: {
+            email: string;
+            /**
+             * @default member
+             * @enum {string}
+             */
+            role?: "owner" | "admin" | "member";
+        };
         CreateKnowledgeBase: {
             name: string;
             description?: string | null;
@@ -3177,6 +4148,20 @@ export interface components {
             /** @description Taken while the circuit of the provider is open */
             fallback_model_id?: string | null;
         };
+        CreateOrganization: {
+            name: string;
+        };
+        CreatePersonalAccessToken: {
+            name: string;
+            /** @description `*` for everything, `read` for everything that only reads, or permissions; those that there are: `GET /v1/auth/scopes` */
+            scopes?: string[];
+            /** @description Absent: it does not expire, or not before the token that it is made with */
+            expires_in_days?: number;
+            /** @description The one that it reaches; absent = the one that is chosen */
+            organization_id?: string;
+            /** @description It reaches every organization of the user, those to come too */
+            all_organizations?: boolean;
+        };
         CreateProvider: {
             name: string;
             provider_type: string;
@@ -3193,6 +4178,21 @@ export interface components {
             options?: {
                 [key: string]: unknown;
             } | null;
+        };
+        CreateServiceAccount: {
+            name: string;
+            description?: string;
+            /**
+             * @default member
+             * @enum {string}
+             */
+            role?: "owner" | "admin" | "member";
+        };
+        CreateServiceAccountToken: {
+            name: string;
+            /** @description `*` for everything, `read` for everything that only reads, or permissions; those that there are: `GET /v1/auth/scopes` */
+            scopes?: string[];
+            expires_in_days?: number;
         };
         CreateSession: {
             harness_id?: string | null;
@@ -3331,6 +4331,11 @@ export interface components {
                 columns: string[];
             }[];
         };
+        DecideDeviceLogin: {
+            user_code: string;
+            /** @enum {string} */
+            decision: "approve" | "deny";
+        };
         DecideToolCalls: {
             /** @description Calls that wait and are not named are not approved */
             decisions: {
@@ -3352,6 +4357,43 @@ export interface components {
         };
         DeletedFile: {
             deleted: boolean;
+        };
+        DeviceLogin: {
+            device_code: string;
+            user_code: string;
+            verification_uri: string;
+            verification_uri_complete: string;
+            /** @description Seconds */
+            expires_in: number;
+            /** @description Seconds to wait between two questions for the token */
+            interval: number;
+        };
+        DeviceLoginError: {
+            /** @enum {string} */
+            error: "authorization_pending" | "slow_down" | "access_denied" | "expired_token" | "invalid_grant" | "unsupported_grant_type";
+            error_description: string;
+        };
+        DeviceToken: {
+            personal_access_token: components["schemas"]["NewPersonalAccessToken"];
+            user: {
+                id: string;
+                email: string;
+                name: string;
+            };
+            organizations: {
+                /** @description org_ and 32 hex digits */
+                public_id: string;
+                name: string;
+                role: string;
+            }[];
+            access_token: string;
+            /** @constant */
+            token_type: "Bearer";
+            expires_in: number;
+        };
+        Done: {
+            /** @constant */
+            ok: true;
         };
         DryRunGuardrails: {
             /** @description A configuration of the capability */
@@ -3411,6 +4453,11 @@ export interface components {
             tags: string[];
             dev_only: boolean;
         };
+        ExchangeCliCode: {
+            code: string;
+            hostname?: string;
+            os?: string;
+        };
         FileInfo: {
             /** @description A UUID */
             id: string;
@@ -3441,6 +4488,9 @@ export interface components {
             created_at: string;
             /** @description RFC 3339, UTC */
             updated_at: string;
+        };
+        ForAddress: {
+            email: string;
         };
         ForkSession: {
             /** @description Default: the title of the source with "(fork)" */
@@ -3674,6 +4724,23 @@ export interface components {
             /** @description Delete entries that an earlier import made and that are not in this one */
             prune?: boolean | null;
         };
+        Invitation: {
+            /** @description invite_ and 32 hex digits */
+            id: string;
+            email: string;
+            /** @enum {string} */
+            role: "owner" | "admin" | "member";
+            /** @description User */
+            invited_by?: string;
+            /** @description RFC 3339, UTC */
+            created_at: string;
+            /** @description RFC 3339, UTC */
+            expires_at: string;
+            /** @description Told once, by installations that send no mail: whoever invites passes it on */
+            token?: string;
+            /** @description Where the invited person accepts; told with the token */
+            url?: string;
+        };
         KnowledgeBase: {
             /** @description kb_ and 32 hex digits */
             id: string;
@@ -3761,6 +4828,10 @@ export interface components {
             /** @description RFC 3339, UTC */
             created_at: string;
         };
+        Login: {
+            email: string;
+            password: string;
+        };
         McpServer: {
             /** @description mcp_ and 32 hex digits */
             id: string;
@@ -3815,6 +4886,16 @@ export interface components {
             source: string;
             /** @description Day of the list: what has changed since, it does not know */
             as_of: string;
+        };
+        Member: {
+            user_id: string;
+            email: string;
+            name: string;
+            /** @enum {string} */
+            role: "owner" | "admin" | "member";
+            avatar_url?: string;
+            /** @description Since when the user is a member */
+            created_at: string;
         };
         Memory: {
             /** @description mem_ and 32 hex digits */
@@ -4256,6 +5337,31 @@ export interface components {
                 schema_ref?: string;
             }[];
         };
+        NewPersonalAccessToken: {
+            id: string;
+            name: string;
+            /** @description The beginning of the token, to tell tokens apart by */
+            key_prefix: string;
+            scopes: string[];
+            /** @description The one that it reaches */
+            organization_id?: string;
+            /** @description It reaches every organization of the user */
+            all_organizations: boolean;
+            metadata: {
+                source?: string;
+                hostname?: string;
+                os?: string;
+                ip?: string;
+            };
+            /** @description RFC 3339, UTC */
+            expires_at?: string;
+            /** @description RFC 3339, UTC */
+            last_used_at?: string;
+            /** @description RFC 3339, UTC */
+            created_at: string;
+            /** @description The token. It is shown here and nowhere else. */
+            key: string;
+        };
         Organization: {
             /** @description org_ and 32 hex digits */
             id: string;
@@ -4310,6 +5416,34 @@ export interface components {
             /** @description RFC 3339, UTC */
             expires_at?: string;
             questions: components["schemas"]["AskedQuestion"][];
+        };
+        PersonalAccessToken: {
+            id: string;
+            name: string;
+            /** @description The beginning of the token, to tell tokens apart by */
+            key_prefix: string;
+            scopes: string[];
+            /** @description The one that it reaches */
+            organization_id?: string;
+            /** @description It reaches every organization of the user */
+            all_organizations: boolean;
+            metadata: {
+                source?: string;
+                hostname?: string;
+                os?: string;
+                ip?: string;
+            };
+            /** @description RFC 3339, UTC */
+            expires_at?: string;
+            /** @description RFC 3339, UTC */
+            last_used_at?: string;
+            /** @description RFC 3339, UTC */
+            created_at: string;
+        };
+        PollDeviceLogin: {
+            grant_type: string;
+            device_code: string;
+            client_id?: string;
         };
         Preview: {
             system_prompt: string;
@@ -4599,9 +5733,26 @@ export interface components {
             max_iterations?: number | null;
             parallel_tool_calls?: boolean | null;
         };
+        Refresh: {
+            refresh_token?: string | null;
+        };
+        Register: {
+            email: string;
+            password: string;
+            name: string;
+        };
         RelocateFile: {
             src_path: string;
             dst_path: string;
+        };
+        ResetPassword: {
+            token: string;
+            password: string;
+        };
+        ResolvedOrg: {
+            /** @description org_ and 32 hex digits */
+            org_id: string;
+            org_name: string;
         };
         ResourceStats: {
             session_count: number;
@@ -4630,6 +5781,20 @@ export interface components {
             /** @description session_ and 32 hex digits */
             session_id: string;
             resumed_budgets: number;
+        };
+        ServiceAccount: {
+            id: string;
+            name: string;
+            description?: string;
+            /** @enum {string} */
+            role: "owner" | "admin" | "member";
+            token_count: number;
+            /** @description RFC 3339, UTC */
+            last_used_at?: string;
+            /** @description RFC 3339, UTC */
+            created_at: string;
+            /** @description RFC 3339, UTC */
+            updated_at: string;
         };
         Session: {
             /** @description session_ and 32 hex digits */
@@ -5034,6 +6199,16 @@ export interface components {
                 harnesses: number;
             };
         };
+        StartCliLogin: {
+            /** @description Where the command line listens on localhost */
+            redirect_port: number;
+        };
+        StartDeviceLogin: {
+            client_id?: string;
+            scope?: string;
+            hostname?: string;
+            os?: string;
+        };
         StatFile: {
             path: string;
         };
@@ -5098,6 +6273,18 @@ export interface components {
             created_at: string;
             /** @description RFC 3339, UTC */
             updated_at: string;
+        };
+        TokenResponse: {
+            access_token: string;
+            /** @constant */
+            token_type: "Bearer";
+            /** @description Seconds */
+            expires_in: number;
+            refresh_token?: string;
+        };
+        TokenScope: {
+            scope: string;
+            description: string;
         };
         ToolResultsAccepted: {
             accepted: number;
@@ -5408,6 +6595,10 @@ export interface components {
             /** @enum {string} */
             status?: "active" | "disabled" | "archived" | "deleted";
         };
+        UpdateMember: {
+            /** @enum {string} */
+            role: "owner" | "admin" | "member";
+        };
         UpdateMemoryFile: {
             content?: string | null;
             encoding?: ("text" | "base64") | null;
@@ -5474,6 +6665,12 @@ export interface components {
             } | null;
             /** @enum {string} */
             status?: "active" | "disabled";
+        };
+        UpdateServiceAccount: {
+            name?: string;
+            description?: string | null;
+            /** @enum {string} */
+            role?: "owner" | "admin" | "member";
         };
         UpdateSession: {
             title?: string | null;
@@ -5553,6 +6750,64 @@ export interface components {
             /** @description RFC 3339, UTC */
             created_at: string;
         };
+        UserExport: {
+            user: {
+                id: string;
+                email: string;
+                name: string;
+                auth_provider?: string;
+                avatar_url?: string;
+                locale?: string;
+                timezone?: string;
+                /** @description RFC 3339, UTC */
+                created_at: string;
+            };
+            organizations: {
+                /** @description org_ and 32 hex digits */
+                public_id: string;
+                name: string;
+                role: string;
+            }[];
+            personal_access_tokens: {
+                id: string;
+                name: string;
+                token_prefix: string;
+                scopes: string[];
+                /** @description org_ and 32 hex digits */
+                org_id?: string;
+                /** @description RFC 3339, UTC */
+                expires_at?: string;
+                /** @description RFC 3339, UTC */
+                last_used_at?: string;
+                /** @description RFC 3339, UTC */
+                created_at: string;
+            }[];
+            logins: {
+                user_agent?: string;
+                ip?: string;
+                /** @description RFC 3339, UTC */
+                created_at: string;
+                /** @description RFC 3339, UTC */
+                expires_at: string;
+            }[];
+            identities: {
+                provider: string;
+                /** @description RFC 3339, UTC */
+                created_at: string;
+            }[];
+            connections: {
+                /** @description org_ and 32 hex digits */
+                org_id: string;
+                provider: string;
+                /** @description RFC 3339, UTC */
+                created_at: string;
+            }[];
+            /** @description RFC 3339, UTC */
+            exported_at: string;
+        };
+        VerifyEmail: {
+            token: string;
+        };
         WaitedMessage: {
             /** @enum {string} */
             status: "completed" | "failed" | "running";
@@ -5562,6 +6817,12 @@ export interface components {
                 code: string;
                 message: string;
             };
+        };
+        WaitingDevice: {
+            user_code: string;
+            hostname?: string;
+            os?: string;
+            ip?: string;
         };
         Workspace: {
             /** @description wsp_ and 32 hex digits */
@@ -12138,6 +13399,66 @@ export interface operations {
             };
         };
     };
+    listAuthorizedApps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["AuthorizedApp"][];
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeAuthorizedApp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listBudgets: {
         parameters: {
             query?: {
@@ -12725,6 +14046,39 @@ export interface operations {
             };
         };
     };
+    createOrganization: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateOrganization"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getOrganization: {
         parameters: {
             query?: never;
@@ -12791,6 +14145,72 @@ export interface operations {
             };
         };
     };
+    completeOnboarding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Organization"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOrganizationPolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        policies: {
+                            [key: string]: boolean;
+                        };
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listUsers: {
         parameters: {
             query?: {
@@ -12810,6 +14230,37 @@ export interface operations {
                 content: {
                     "application/json": {
                         data: components["schemas"]["User"][];
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        deleted: boolean;
                     };
                 };
             };
@@ -12891,7 +14342,353 @@ export interface operations {
             };
         };
     };
-    getAuthConfig: {
+    listMembers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Member"][];
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeMember: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateMember: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateMember"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listInvitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Invitation"][];
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateInvitation"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                invite_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acceptInvitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcceptedInvitation"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAuditLogs: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description Entries older than this one */
+                before?: string;
+                action?: string;
+                /** @description User */
+                actor?: string;
+                /** @description Id of the thing that was changed */
+                target?: string;
+                domain?: string;
+                since?: string;
+                until?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["AuditLog"][];
+                        /** @description `before` of the next page; absent on the last one */
+                        next_before?: string;
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    switchOrganization: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    org_id: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description org_ and 32 hex digits */
+                        org_id: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolveOrganization: {
+        parameters: {
+            query: {
+                /** @description Any public id */
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResolvedOrg"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportMe: {
         parameters: {
             query?: never;
             header?: never;
@@ -12906,7 +14703,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AuthConfig"];
+                    "application/json": components["schemas"]["UserExport"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDurablePolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        policies: {
+                            [key: string]: boolean;
+                        };
+                    };
                 };
             };
             /** @description Problem (RFC 9457) */
@@ -13241,6 +15071,982 @@ export interface operations {
                 content: {
                     "application/json": string;
                 };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAuthConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthConfig"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Login"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenResponse"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Register"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Default Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenResponse"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refreshLogin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Refresh"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenResponse"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Refresh"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forgotPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForAddress"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resendVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForAddress"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPassword"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verifyEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerifyEmail"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startProviderLogin: {
+        parameters: {
+            query?: {
+                /** @description A path of the pages, for afterwards */
+                return_to?: string;
+            };
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finishProviderLogin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startCliLogin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartCliLogin"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CliLogin"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finishCliLogin: {
+        parameters: {
+            query: {
+                state: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exchangeCliCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExchangeCliCode"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CliExchange"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startDeviceLogin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StartDeviceLogin"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceLogin"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pollDeviceLogin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PollDeviceLogin"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceToken"];
+                };
+            };
+            /** @description Default Response */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceLoginError"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPersonalAccessTokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["PersonalAccessToken"][];
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createPersonalAccessToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePersonalAccessToken"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewPersonalAccessToken"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deletePersonalAccessToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTokenScopes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["TokenScope"][];
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWaitingDevice: {
+        parameters: {
+            query: {
+                user_code: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingDevice"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decideDeviceLogin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideDeviceLogin"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listServiceAccounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["ServiceAccount"][];
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createServiceAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateServiceAccount"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getServiceAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteServiceAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateServiceAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["UpdateServiceAccount"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listServiceAccountTokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["PersonalAccessToken"][];
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createServiceAccountToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateServiceAccountToken"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewPersonalAccessToken"];
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteServiceAccountToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Problem (RFC 9457) */
             default: {
