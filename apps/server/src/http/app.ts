@@ -342,7 +342,14 @@ function accessDeps({ settings, db, ids, identity, limiter }: AppDeps): AccessDe
     publicUrl,
     providers: loginProviders ?? { google: null, github: null },
     organizations: createOrganizationService({ db, ids, grade: settings.resolution.grade, admit, limit }),
-    invitations: createInvitationService({ db, ids, mails: null, urlOf: (token) => token, limit: settings.organizations.membersPerOrg }),
+    invitations: createInvitationService({
+      db,
+      ids,
+      mails: null,
+      admit: () => Promise.resolve(),
+      urlOf: (token) => token,
+      limit: settings.organizations.membersPerOrg,
+    }),
     isHttpsOnly: settings.browsers.isHttpsOnly,
     proxyHops: rates.proxyHops,
     now: () => new Date(),
@@ -359,6 +366,7 @@ function organizationDeps({ settings, db, ids, identity, limiter, invitationMail
     limits: settings.organizations,
     isHttpsOnly: settings.browsers.isHttpsOnly,
     mails: invitationMails === undefined ? identity.invitationMails : invitationMails,
+    admitInvited: (email) => identity.limits.ofInvited(email),
     inviteUrl: (token) => `${identity.frontendUrl()}/invites/${token}`,
     closed: organizationsClosed ?? (() => undefined),
   };

@@ -32,6 +32,8 @@ export interface OrganizationAreaDeps {
   isHttpsOnly: boolean;
   /** Null: no mail is sent, and whoever invites is told the link. */
   mails: InvitationMails | null;
+  /** Throws `rate_limited` when an address has been invited too often. */
+  admitInvited: (email: string) => Promise<void>;
   /** Where somebody accepts an invitation. */
   inviteUrl: (token: string) => string;
   /** Hears of organizations that nobody is left in. */
@@ -45,7 +47,7 @@ export function organizationArea(group: Api, deps: OrganizationAreaDeps): void {
   organizationRoutes(group, createOrganizationService({ db, ids, grade, admit, limit: limits.organizationsPerUser }));
   memberRoutes(group, {
     members: createMemberService({ db }),
-    invitations: createInvitationService({ db, ids, mails, urlOf: deps.inviteUrl, limit: limits.membersPerOrg }),
+    invitations: createInvitationService({ db, ids, mails, admit: deps.admitInvited, urlOf: deps.inviteUrl, limit: limits.membersPerOrg }),
     auditLog: createAuditLogService({ db }),
   });
   policyRoutes(group);

@@ -80,6 +80,12 @@ test('an address is sent one mail a minute and eight a day, and asking more ofte
   expect(await own.mayMail('ann@example.com')).toBe(true);
 });
 
+test('an address is invited eight times a day, by whomever, and that does not use up its own mails', async () => {
+  const { limits: own } = limits();
+  expect((await through(100, () => own.ofInvited('ann@example.com')))[0]).toBe(8);
+  expect(await own.mayMail('ann@example.com')).toBe(true);
+});
+
 describe('without the shared counter', () => {
   const failing = (error: Error): Limiter => ({ take: () => Promise.reject(error), close: async () => undefined });
   const local = createMemoryLimiter({ nowMs: () => 0 });

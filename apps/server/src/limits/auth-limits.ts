@@ -25,6 +25,8 @@ export interface AuthLimits {
   ofAccount(email: string): Promise<void>;
   /** False when this account has been sent enough for now; whoever asks is not told. */
   mayMail(email: string): Promise<boolean>;
+  /** Throws `rate_limited` when this address has been invited often enough for a day, by whomever. */
+  ofInvited(email: string): Promise<void>;
 }
 
 const MINUTE_MS = 60_000;
@@ -50,6 +52,8 @@ export function createAuthLimits(limiter: Limiter, rates: AuthRates): AuthLimits
   return {
     ofAddress: (action, address) => require(`${action}:${address}`, { limit: ofAddress[action], windowMs: MINUTE_MS }),
     ofAccount: (email) => require(`account_login:${email}`, { limit: rates.accountLogins, windowMs: 15 * MINUTE_MS }),
+    // Apart from what its owner asks for, which nobody else is to learn of or use up.
+    ofInvited: (email) => require(`email_invite_day:${email}`, { limit: rates.accountMailsPerDay, windowMs: DAY_MS }),
     async mayMail(email) {
       // The day counts only what the minute lets pass, so that nobody uses it up in one go.
       const minute = await waitFor(`email_send_min:${email}`, { limit: rates.accountMailsPerMinute, windowMs: MINUTE_MS });

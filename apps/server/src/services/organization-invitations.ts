@@ -24,6 +24,8 @@ export interface InvitationDeps {
   ids: IdSource;
   /** Null: no mail is sent, and whoever invites is told the link. */
   mails: InvitationMails | null;
+  /** Throws `rate_limited` when an address has been invited too often. */
+  admit: (email: string) => Promise<void>;
   /** Where somebody accepts with a token. */
   urlOf: (token: string) => string;
   /** Most members of an organization; 0 = no limit. */
@@ -31,7 +33,7 @@ export interface InvitationDeps {
 }
 
 export interface InvitationService {
-  /** Throws `forbidden` for a role above the own, `already_member`, `resource_limit_reached`. Whether the address has an account shows nowhere. */
+  /** Throws `forbidden` for a role above the own, `rate_limited`, `already_member`, `resource_limit_reached`. Whether the address has an account shows nowhere. */
   create(scope: CallerScope & { role: Role }, request: CreateInvitation): Promise<Invitation>;
   list(scope: CallerScope): Promise<Invitation[]>;
   revoke(scope: CallerScope, id: Uuid): Promise<void>;
@@ -39,10 +41,11 @@ export interface InvitationService {
   accept(userId: Uuid, token: string): Promise<AcceptedInvitation>;
 }
 
-export function createInvitationService({ db, ids, mails, urlOf, limit }: InvitationDeps): InvitationService {
+export function createInvitationService({ db, ids, mails, admit, urlOf, limit }: InvitationDeps): InvitationService {
   return {
     async create({ orgId, userId, role: own }, { email, role }) {
       if (!mayGrant(own, role)) throw new PlatformError('forbidden', 'Nobody can give a role above their own.', { field: 'role' });
+      if (mails !== null) await admit(email);
       const id = ids.next();
       const token = `${INVITATION_PREFIX}${mails?.secretOf(id) ?? randomBytes(32).toString('hex')}`;
       const orgName = (await findOrganization(db, orgId))?.name ?? '';
