@@ -30,11 +30,16 @@ test('the server gets the database, the keys and the addresses', () => {
   });
 });
 
-test('a worker gets no database and no key', () => {
+test('a worker gets no database, no key and nothing that lets anybody in', () => {
   const env = {
     PATH: '/bin',
     DATABASE_URL: 'x',
     SECRETS_ENCRYPTION_KEY: 'x',
+    SECRETS_ENCRYPTION_KEY_PREVIOUS: 'x',
+    SMTP_URL: 'x',
+    AUTH_JWT_SECRET: 'x',
+    AUTH_ADMIN_PASSWORD: 'x',
+    AUTH_GITHUB_CLIENT_SECRET: 'x',
     OPENAI_API_KEY: 'x',
     DEFAULT_OPENAI_API_KEY: 'x',
     NATS_URL: 'x',

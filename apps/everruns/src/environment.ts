@@ -8,6 +8,8 @@ const SERVER_ONLY = [
   'DATABASE_URL',
   'DATABASE_UNPOOLED_URL',
   'SECRETS_ENCRYPTION_KEY',
+  'SECRETS_ENCRYPTION_KEY_PREVIOUS',
+  'SMTP_URL',
   'NATS_URL',
   'VALKEY_URL',
   ...PROVIDER_KEYS,
@@ -55,7 +57,7 @@ export interface WorkerEnvironmentParams {
 }
 
 export function workerEnvironment({ env, grpcAddress, token, drainMs }: WorkerEnvironmentParams): NodeJS.ProcessEnv {
-  const kept = Object.entries(env).filter(([name]) => !SERVER_ONLY.includes(name));
+  const kept = Object.entries(env).filter(([name]) => !SERVER_ONLY.includes(name) && !name.startsWith('AUTH_'));
   return {
     ...Object.fromEntries(kept),
     WORKER_GRPC_ADDRESS: grpcAddress,

@@ -1,4 +1,5 @@
 import type { Queryable, Statement } from '../database.ts';
+import { IDENTITY_PRUNES } from '../identity/prune.ts';
 import { OAUTH_PRUNES } from '../oauth/prune.ts';
 import { pruneInstances } from './instances.ts';
 
@@ -130,7 +131,7 @@ async function pruneRound(db: Queryable, retention: Retention): Promise<{ gone: 
     [AUDIT, [retention.auditDays, BATCH]],
     [PURGE_EVENTS, [BATCH]],
     [WORKERS, [BATCH]],
-    ...OAUTH_PRUNES.map((statement) => [statement, [BATCH]] as const),
+    ...[...OAUTH_PRUNES, ...IDENTITY_PRUNES].map((statement) => [statement, [BATCH]] as const),
   ] as const) {
     const n = (await db.run<{ n: number }>(statement, [...values]))[0]?.n ?? 0;
     gone += n;

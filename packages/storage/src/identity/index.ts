@@ -3,7 +3,6 @@ export type { KnownUser, KnownUserRow } from './known-users.ts';
 export * from './logins.ts';
 export * from './accounts.ts';
 export * from './outbox.ts';
-export * from './prune.ts';
 export * from './tokens.ts';
 export * from './service-accounts.ts';
 export * from './program-logins.ts';

@@ -2,6 +2,7 @@ import { ANONYMOUS_USER_ID, createIdSource, DEFAULT_ORG_ID, EmailAddress } from 
 import type { Uuid } from '@everruns/contract';
 import { testDatabase } from '@everruns/testing/postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { prune } from '../core/prune.ts';
 import { openTransaction, untilBlocked } from '../core/testing/locks.ts';
 import { scalar, sql } from '../core/testing/sql.ts';
 import { openWorld } from '../core/testing/world.ts';
@@ -9,7 +10,6 @@ import type { World } from '../core/testing/world.ts';
 import { askForReset, confirmAddress, createAccount, ensureOperator, joinOrganization, resetPassword } from './accounts.ts';
 import { findLoginUser } from './known-users.ts';
 import { endLogin, endReplayedLogin, findPasswordOwner, openLogin, rotateLogin } from './logins.ts';
-import { pruneIdentity } from './prune.ts';
 
 const ids = createIdSource();
 const WELCOME = { operatorEmail: null, joinsDefaultOrg: false };
@@ -70,7 +70,7 @@ describe('a login', () => {
     await world.shifted(DAY_MS + 1_000, async (later) => {
       expect(await findLoginUser(later, { sessionId, userId })).toBeNull();
       expect(await rotateLogin(later, { hash: refreshHash, nextHash: random(), lifetimeSecs: 60 })).toBeNull();
-      await pruneIdentity(later, 1_000);
+      await prune(later);
     });
     expect(await sql(world.db, 'select 1 from refresh_tokens where token_hash = $1', [refreshHash])).toEqual([]);
   });

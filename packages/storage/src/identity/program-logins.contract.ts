@@ -2,6 +2,7 @@ import { createIdSource } from '@everruns/contract';
 import type { Uuid } from '@everruns/contract';
 import { testDatabase } from '@everruns/testing/postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { prune } from '../core/prune.ts';
 import { sql } from '../core/testing/sql.ts';
 import { openWorld } from '../core/testing/world.ts';
 import type { World } from '../core/testing/world.ts';
@@ -18,7 +19,6 @@ import {
   pollDeviceLogin,
   startCliLogin,
 } from './program-logins.ts';
-import { pruneIdentity } from './prune.ts';
 
 const ids = createIdSource();
 let world: World;
@@ -63,7 +63,7 @@ describe('a login of the command line', () => {
     await world.shifted(301_000, async (later) => {
       expect(await bindCliLogin(later, { stateHash: late, userId, codeHash: random(), lifetimeSecs: 300 })).toBeNull();
       expect(await exchangeCliCode(later, codeHash, token())).toBe('unknown');
-      await pruneIdentity(later, 100);
+      await prune(later);
     });
     expect(await sql(world.db, 'select 1 from cli_logins')).toEqual([]);
   });
@@ -173,7 +173,7 @@ describe('somebody whom a provider vouches for', () => {
     const stateHash = random();
     const spent = await Promise.all([1, 2, 3].map(() => spendLoginState(world.db, stateHash, 60)));
     expect(spent.filter(Boolean)).toHaveLength(1);
-    await world.shifted(61_000, (later) => pruneIdentity(later, 100));
+    await world.shifted(61_000, (later) => prune(later));
     expect(await sql(world.db, 'select 1 from spent_login_states')).toEqual([]);
   });
 });

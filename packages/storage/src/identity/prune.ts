@@ -1,52 +1,27 @@
-import type { Queryable, Statement } from '../database.ts';
+import type { Statement } from '../database.ts';
 
-const LOGINS: Statement = {
-  name: 'identity_prune_logins',
-  text: `delete from login_sessions where id in (
-    select id from login_sessions where expires_at < (select engine_now()) order by expires_at limit $1 for update skip locked)`,
-};
-const SPENT: Statement = {
-  name: 'identity_prune_spent',
-  text: `delete from refresh_tokens where token_hash in (
-    select token_hash from refresh_tokens where expires_at < (select engine_now()) limit $1 for update skip locked)`,
-};
-const TOKENS: Statement = {
-  name: 'identity_prune_tokens',
-  text: `delete from account_tokens where id in (
-    select id from account_tokens where expires_at < (select engine_now()) order by expires_at limit $1 for update skip locked)`,
-};
-const MAILS: Statement = {
-  name: 'identity_prune_mails',
-  text: `delete from mail_outbox where id in (select id from mail_outbox
-    where failed_at < (select engine_now()) - $2::int * interval '1 day' limit $1 for update skip locked)`,
-};
+/** Longer than any mail is tried for: those that have failed stay so long for whoever looks why. */
+const MAIL_DAYS = 30;
 
-const CLI_LOGINS: Statement = {
-  name: 'identity_prune_cli_logins',
-  text: `delete from cli_logins where id in (
-    select id from cli_logins where expires_at < (select engine_now()) order by expires_at limit $1 for update skip locked)`,
-};
-/** Some time after, so that a device that still asks is told that its time is over. */
-const DEVICE_LOGINS: Statement = {
-  name: 'identity_prune_device_logins',
-  text: `delete from device_logins where id in (select id from device_logins
-    where expires_at < (select engine_now()) - interval '1 hour' order by expires_at limit $1 for update skip locked)`,
-};
-const STATES: Statement = {
-  name: 'identity_prune_login_states',
-  text: `delete from spent_login_states where state_hash in (select state_hash from spent_login_states
-    where expires_at < (select engine_now()) order by expires_at limit $1 for update skip locked)`,
-};
+/** What has run out: logins and their tokens, proofs of addresses, logins of programs, mails. Each takes the number of rows that may go in a round. */
+export const IDENTITY_PRUNES: readonly Statement[] = [
+  over('login_sessions', 'id', 'expires_at'),
+  over('refresh_tokens', 'token_hash', 'expires_at'),
+  over('account_tokens', 'id', 'expires_at'),
+  over('cli_logins', 'id', 'expires_at'),
+  // A device that still asks is told that its time is over.
+  over('device_logins', 'id', 'expires_at', '1 hour'),
+  over('spent_login_states', 'state_hash', 'expires_at'),
+  over('mail_outbox', 'id', 'created_at', `${MAIL_DAYS} days`),
+];
 
-const FAILED_MAIL_DAYS = 30;
-
-/** Removes at most `limit` of each kind that has run out: logins, their tokens, proofs of addresses, mails that could not be sent, logins of programs. */
-export async function pruneIdentity(db: Queryable, limit: number): Promise<void> {
-  await db.run(LOGINS, [limit]);
-  await db.run(SPENT, [limit]);
-  await db.run(TOKENS, [limit]);
-  await db.run(MAILS, [limit, FAILED_MAIL_DAYS]);
-  await db.run(CLI_LOGINS, [limit]);
-  await db.run(DEVICE_LOGINS, [limit]);
-  await db.run(STATES, [limit]);
+function over(table: string, key: string, time: string, stays = '0'): Statement {
+  return {
+    name: `prune_${table}`,
+    text: `with gone as (
+     delete from ${table} where ${key} = any(array(
+       select ${key} from ${table} where ${time} < (select engine_now()) - interval '${stays}'
+       order by ${time} limit $1 for update skip locked)) returning ${key})
+   select count(*)::int as n from gone`,
+  };
 }

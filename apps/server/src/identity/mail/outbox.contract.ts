@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { createIdSource } from '@everruns/contract';
 import { askForReset, createAccount, openDatabase, takeMails } from '@everruns/storage';
@@ -232,6 +233,18 @@ test('what a dead instance had taken is sent when its time is over', async () =>
   await db.run({ name: 't_later', text: `update mail_outbox set due_at = due_at - interval '60 s'` });
   box.poke();
   await until(() => server.letters.length === 1);
+});
+
+test('a mail server that says nothing does not keep a control plane from stopping', async () => {
+  const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  await askedForReset();
+  const box = outbox({ url: `smtp://127.0.0.1:${(silent.address() as AddressInfo).port}` });
+  await once(silent, 'connection');
+  const startedMs = performance.now();
+  await box.stop();
+  expect(performance.now() - startedMs).toBeLessThan(5_000);
+  silent.close();
 });
 
 test('what is true when it is sent is told: a link that has been used leads nowhere, so it is not sent', async () => {

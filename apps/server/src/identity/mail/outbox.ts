@@ -1,4 +1,4 @@
-import { accountMailFacts, mailFailed, mailSent, nextMailMs, pruneIdentity, takeMails } from '@everruns/storage';
+import { accountMailFacts, mailFailed, mailSent, nextMailMs, takeMails } from '@everruns/storage';
 import type { AccountMailFacts, Database, TakenMail } from '@everruns/storage';
 import { INVITATION_PREFIX } from '../mail-tokens.ts';
 import type { MailTokens } from '../mail-tokens.ts';
@@ -36,15 +36,14 @@ const AT_ONCE = 5;
 const ATTEMPT_MS = 3 * MINUTE_MS;
 /** Others may have written what they could not send. */
 const LOOK_MS = 10_000;
-const PRUNE_MS = 60 * MINUTE_MS;
-const PRUNED_AT_ONCE = 1_000;
+/** Longest that a stop waits for attempts; what is not settled then is sent by whoever is left. */
+const GRACE_MS = 2_000;
 
 export function startOutbox(deps: OutboxDeps): Outbox {
   let stopped = false;
   let wanted = true;
   let running: Promise<void> | null = null;
   let timer: NodeJS.Timeout | null = null;
-  let prunedAtMs = performance.now();
   const round = async (): Promise<void> => {
     while (wanted && !stopped) {
       wanted = false;
@@ -52,9 +51,6 @@ export function startOutbox(deps: OutboxDeps): Outbox {
       await Promise.all(taken.map((mail) => attempt(deps, mail)));
       wanted ||= taken.length > 0;
     }
-    if (performance.now() - prunedAtMs < PRUNE_MS) return;
-    prunedAtMs = performance.now();
-    await pruneIdentity(deps.db, PRUNED_AT_ONCE);
   };
   const plan = async (): Promise<void> => {
     const inMs = stopped ? null : await nextMailMs(deps.db).catch(() => null);
@@ -83,7 +79,10 @@ export function startOutbox(deps: OutboxDeps): Outbox {
     async stop() {
       stopped = true;
       if (timer !== null) clearTimeout(timer);
-      await running;
+      const patience = Promise.withResolvers<void>();
+      const giveUp = setTimeout(patience.resolve, GRACE_MS);
+      await Promise.race([running, patience.promise]);
+      clearTimeout(giveUp);
       deps.transport.close();
     },
   };
