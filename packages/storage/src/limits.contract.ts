@@ -7,6 +7,8 @@ import { sql } from './core/testing/sql.ts';
 import { openSession } from './core/testing/turn-driver.ts';
 import { openWorld } from './core/testing/world.ts';
 import type { World } from './core/testing/world.ts';
+import { forkSession } from './fork/index.ts';
+import type { ForkVerdict } from './fork/index.ts';
 import { insertImage } from './images/images.ts';
 import { insertKnowledgeBase } from './knowledge/bases.ts';
 import { writeKnowledgeEntry } from './knowledge/entries.ts';
@@ -32,6 +34,10 @@ beforeAll(async () => {
   world = await openWorld(await testDatabase(), { poolSize: 12 });
   await sql(world.db, `insert into organizations (id, name) values ($1, 'other')`, [base.orgId]);
   sessions = await Promise.all(Array.from({ length: 4 * LIMIT }, () => openSession(world.db, world.player)));
+  for (const of of ['forked', 'mixed'] as const) {
+    await sql(world.db, `insert into organizations (id, name) values ($1, $2)`, [sources[of].orgId, of]);
+    await made(of, 0, sources[of].id);
+  }
   await insertKnowledgeBase(world.db, { id: base.kbId, orgId: base.orgId, name: 'base', description: null, language: 'english' });
 });
 afterAll(() => world.close());
@@ -89,6 +95,8 @@ const inserts: [what: string, insert: (n: number) => Promise<unknown>][] = [
   ['connections of a user', (n) => connection(n)],
   ['pairs of a session', (n) => pair(n)],
   ['secrets of a session', (n) => secret(n)],
+  ['sessions, by forks', () => fork('forked')],
+  ['sessions, by forks and otherwise', (n) => (n % 2 === 0 ? fork('mixed') : made('mixed'))],
   ['sessions', () => world.db.transaction((tx) => insertSession(tx, session()))],
 ];
 
@@ -97,6 +105,26 @@ async function schedule(sessionId: Uuid): Promise<'ok' | 'full'> {
   const options = { lease: null, limits: { perSession: 5, perOrg: LIMIT } };
   const made = await createSchedule(world.db, { ...message, id: ids.next(), orgId, sessionId }, options);
   return made === 'org_full' ? 'full' : 'ok';
+}
+
+/** Organizations with one session, beside which there may be three more. */
+const sources = { forked: { orgId: ids.next(), id: ids.next() }, mixed: { orgId: ids.next(), id: ids.next() } };
+type Source = keyof typeof sources;
+
+function fork(of: Source): Promise<ForkVerdict> {
+  const { orgId: owner, id: sourceId } = sources[of];
+  const rest = { throughMessage: null, limit: LIMIT + 1, reseal: (sealed: unknown) => Promise.resolve(sealed) };
+  return forkSession(world.db, {
+    orgId: owner,
+    sourceId,
+    id: ids.next(),
+    fields: { ...session().fields, agent_id: null, model_id: null },
+    ...rest,
+  });
+}
+
+function made(of: Source, limit = LIMIT + 1, id = ids.next()): Promise<unknown> {
+  return world.db.transaction((tx) => insertSession(tx, { ...session(), id, orgId: sources[of].orgId, limit }));
 }
 
 async function connection(n: number): Promise<unknown> {

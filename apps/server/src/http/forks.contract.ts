@@ -293,7 +293,7 @@ describe('the transaction of a fork', () => {
     });
     const db: Database = { ...app.db, transaction: (work) => app.db.transaction((tx) => work(before(tx))) };
     const fields = { ...source, workspace_id: createIdSource().next() };
-    const rest = { throughMessage: null, limit: 0, reseal: (sealed: unknown) => Promise.resolve(sealed) };
+    const rest = { throughMessage: null, limit: 1_000, reseal: (sealed: unknown) => Promise.resolve(sealed) };
     return { id, verdict: await forkSession(db, { orgId: DEFAULT_ORG_ID, sourceId, id, fields, ...rest }) };
   }
 

@@ -2,6 +2,7 @@ import { toPublicId } from '@everruns/contract';
 import type { SessionStateDetail, Uuid } from '@everruns/contract';
 import type { Database, Queryable, Row, Statement } from '../database.ts';
 import type { SessionFields } from '../resources/sessions.ts';
+import { endPromise, promiseSession } from '../resources/session-limit.ts';
 import { copyContents, copyEvents } from './copy.ts';
 import { copySecrets, prepareKeys } from './secrets.ts';
 import type { Reseal } from './secrets.ts';
@@ -42,7 +43,6 @@ const INSERT: Statement = {
         f.capabilities, f.tools, f.initial_files, f.mcp_servers, f.tags, f.hints, f.max_iterations, f.parallel_tool_calls, f.network_access, f.source,
         $4, $5, now.ts, now.ts
       from jsonb_populate_record(null::sessions, $3) f cross join (select engine_now() as ts) now
-      where $6 = 0 or (select count(*) from sessions where org_id = $2 and deleted_at is null) < $6
       returning id, org_id, workspace_id, owner_user_id, agent_id, created_at
     ), w as (
       insert into workspaces (id, org_id, session_id) select workspace_id, org_id, id from s
@@ -73,7 +73,7 @@ export interface Fork {
   fields: SessionFields;
   /** The last message that comes along; null for all of them. */
   throughMessage: Uuid | null;
-  /** Most sessions of the organization; 0 = no limit. Its moment is that of the copy: forks that are made at the same time may pass it. */
+  /** Most sessions of the organization; 0 = no limit. */
   limit: number;
   /** Binds a secret's ciphertext to its new place. */
   reseal: Reseal;
@@ -91,7 +91,20 @@ interface SourceRow extends Row {
 
 /** All of it or nothing. */
 export async function forkSession(db: Database, fork: Fork): Promise<ForkVerdict> {
-  await prepareKeys(db, fork, fork.reseal);
+  const { id, orgId, limit } = fork;
+  if (limit > 0 && !(await promiseSession(db, { id, orgId }, limit))) return 'limit';
+  let verdict: ForkVerdict | null = null;
+  try {
+    await prepareKeys(db, fork, fork.reseal);
+    verdict = await copied(db, fork);
+    return verdict;
+  } finally {
+    // A copy has kept the promise; one that was not made gives the place back, at the latest when the promise is over.
+    if (limit > 0 && verdict !== 'ok') await endPromise(db, id).catch(() => undefined);
+  }
+}
+
+function copied(db: Database, fork: Fork): Promise<ForkVerdict> {
   return db.transaction(async (tx) => {
     await tx.run(ONE_MOMENT);
     const { orgId, sourceId, id, fields } = fork;
@@ -100,8 +113,8 @@ export async function forkSession(db: Database, fork: Fork): Promise<ForkVerdict
     if (source.turn_id !== null) return 'running';
     const through = await lastSequence(tx, fork, source);
     if (through === null) return 'unknown_message';
-    const made = await tx.run(INSERT, [id, orgId, JSON.stringify(fields), sourceId, through, fork.limit]);
-    if (made.length === 0) return 'limit';
+    await tx.run(INSERT, [id, orgId, JSON.stringify(fields), sourceId, through]);
+    if (fork.limit > 0) await endPromise(tx, id);
     const range = { first: source.first_seq, through };
     await copyEvents(tx, { sourceId, id, range, started: startOf(fork, through) });
     await copyContents(tx, { orgId, sourceId, id, sourceWorkspaceId: source.workspace_id, workspaceId: fields.workspace_id });

@@ -2,6 +2,7 @@ import type { CapabilityRef, DurableEvent, SessionStateDetail, ToolDefinition, U
 import { toPublicId } from '@everruns/contract';
 import type { Queryable, Row, Statement } from '../database.ts';
 import { lockLimit } from '../limits.ts';
+import { sessionsOf } from './session-limit.ts';
 import type { UsageTotals } from './agents.ts';
 import { toPage } from './pages.ts';
 import type { Page, PageRow } from './pages.ts';
@@ -120,7 +121,7 @@ const INSERT: Statement = {
   text: `with s as (
       insert into sessions (id, org_id, ${FIELDS}, created_at, updated_at)
       select $1, $2, ${FIELDS}, now.ts, now.ts from jsonb_populate_record(null::sessions, $3) cross join (select engine_now() as ts) now
-      where $5 = 0 or (select count(*) from sessions where org_id = $2 and deleted_at is null) < $5
+      where $5 = 0 or ${sessionsOf('$2', '$1')} < $5
       returning id, org_id, harness_id, agent_id, model_id, workspace_id, owner_user_id, created_at
     ), w as (
       insert into workspaces (id, org_id, session_id) select workspace_id, org_id, id from s on conflict (id) do nothing
