@@ -10,6 +10,7 @@ import type { LoginProvider } from '../identity/providers/provider.ts';
 import { createProviderLogins } from '../identity/providers/provider-logins.ts';
 import { createServiceAccountService } from '../identity/service-accounts.ts';
 import { createTokenService } from '../identity/tokens.ts';
+import { createSendPage, loadStylesheet } from '../pages/layout.ts';
 import { pageRoutes } from '../pages/routes.ts';
 import type { InvitationService } from '../services/organization-invitations.ts';
 import type { OrganizationService } from '../services/organizations.ts';
@@ -51,7 +52,7 @@ export function createAccess(deps: AccessDeps): Access {
   const logins = providerLogins(deps);
   const programs = createProgramLogins({ db, newId, limit: tokens.perUser });
   const browserLogin = createBrowserLogin(identity, isHttpsOnly);
-  const shared = { ...deps, programs, browserLogin };
+  const shared = { ...deps, programs, browserLogin, sendPage: createSendPage(loadStylesheet()) };
   return {
     async mount(api) {
       authRoutes(api, { identity, loginProviders: logins.providers.map(({ id }) => id), isHttpsOnly, proxyHops });

@@ -108,6 +108,20 @@ describe('a login of the command line', () => {
     expect((await callback(state, { authorization: textOf(made.json['key']) })).status).toBe(403);
   });
 
+  test('asks whoever another site has sent, and lets nothing in before they go on', async () => {
+    const { accessToken } = await app.person();
+    const state = textOf((await start()).json['state']);
+    for (const site of ['cross-site', 'same-site']) {
+      const headers = { ...cookie(accessToken), 'sec-fetch-site': site };
+      const page = await fetch(`${app.url}/api/v1/auth/cli/callback?state=${state}`, { headers, redirect: 'manual' });
+      expect([page.status, page.headers.get('content-security-policy')]).toEqual([200, expect.stringContaining("default-src 'none'")]);
+      expect(await page.text()).toContain(`href="/api/v1/auth/cli/callback?state=${state}"`);
+    }
+    expect((await callback(state, { ...cookie(accessToken), 'sec-fetch-site': 'same-origin' })).to).toContain(
+      'http://localhost:45123/callback?code=',
+    );
+  });
+
   test('waits for room when there are as many tokens as there may be', async () => {
     const { accessToken, headers } = await app.person();
     const tokens = await Promise.all([1, 2, 3].map(() => app.call('POST', '/v1/auth/personal-access-tokens', { name: 'x' }, headers)));

@@ -11,9 +11,10 @@ import { sentenceOf } from '../http/sentences.ts';
  */
 export function requireOwnForm({ headers }: Pick<FastifyRequest, 'headers'>, publicUrl: string): void {
   const { origin, host = '', 'sec-fetch-site': site } = headers;
-  const isOwnOrigin =
-    origin !== undefined && URL.canParse(origin) && [host.toLowerCase(), new URL(publicUrl).host].includes(new URL(origin).host);
-  const isOwn = site === undefined ? isOwnOrigin : site === 'same-origin' && (origin === undefined || isOwnOrigin);
+  const isOwn =
+    site === undefined
+      ? origin !== undefined && URL.canParse(origin) && [host.toLowerCase(), new URL(publicUrl).host].includes(new URL(origin).host)
+      : site === 'same-origin';
   if (!isOwn) throw new PlatformError('forbidden', 'This form can only be sent from its own page. Open the page again.');
 }
 

@@ -20,7 +20,9 @@ import type { Identity } from '../../identity/identity.ts';
 import type { DevicePoll, ProgramLogins } from '../../identity/program-logins.ts';
 import { shownCode } from '../../identity/program-logins.ts';
 import { requireWholeAccount } from '../../identity/token-rules.ts';
+import type { SendPage } from '../../pages/layout.ts';
 import { withQuery } from '../../pages/return-to.ts';
+import { cliConfirmPage } from '../../pages/views/device.ts';
 import { present } from '../../services/present/fields.ts';
 import type { BrowserLogin } from '../browser-login.ts';
 import { addressOf } from '../rate-limits.ts';
@@ -34,6 +36,7 @@ export interface ProgramLoginRouteDeps {
   apiPrefix: string;
   publicUrl: () => string;
   proxyHops: number;
+  sendPage: SendPage;
 }
 
 const tags = ['Auth'];
@@ -88,9 +91,13 @@ function cliRoutes(app: Api, deps: ProgramLoginRouteDeps): void {
       config,
     },
     async (request, reply) => {
+      const { state } = request.query;
       reply.header('referrer-policy', 'no-referrer');
       const caller = await browserLogin(request, reply);
-      return reply.redirect(caller === null ? loginUrl(request.query.state) : await programs.bindCli(caller, request.query.state));
+      if (caller === null) return reply.redirect(loginUrl(state));
+      // A page elsewhere could send its visitors here. Providers of logins do too, so it takes one more click.
+      if (isFromElsewhere(request)) return deps.sendPage(reply, cliConfirmPage(withQuery(callback, { state })));
+      return reply.redirect(await programs.bindCli(caller, state));
     },
   );
   app.post(
@@ -107,6 +114,10 @@ function cliRoutes(app: Api, deps: ProgramLoginRouteDeps): void {
       return exchanged;
     },
   );
+}
+
+function isFromElsewhere({ headers }: FastifyRequest): boolean {
+  return headers['sec-fetch-site'] === 'cross-site' || headers['sec-fetch-site'] === 'same-site';
 }
 
 async function recordToken(request: FastifyRequest, { user, personal_access_token: token }: CliExchange): Promise<void> {

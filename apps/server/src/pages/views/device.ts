@@ -82,3 +82,14 @@ export function cliLoginPage(): Page {
       <p>The command line goes on from here. You can close this page and return to your terminal.</p>`,
   };
 }
+
+/** Another site has brought somebody here, so it may not have been their wish. */
+export function cliConfirmPage(target: string): Page {
+  return {
+    title: 'Let the command line in',
+    body: html`<h1>Let the command line in?</h1>
+      <p class="lead">A command line on this computer waits for a token of yours.</p>
+      <p>Go on only if you have started this yourself.</p>
+      <a class="button" href="${target}">Continue</a>`,
+  };
+}
