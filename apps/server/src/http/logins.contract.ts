@@ -215,6 +215,16 @@ describe('pages of other origins', () => {
   });
 });
 
+test('pages of other origins log nobody in as somebody else: what a form can send is no login', async () => {
+  const { email } = await app.person();
+  const json = JSON.stringify({ email, password: PASSWORD });
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {
+    const body = type.includes('urlencoded') ? new URLSearchParams({ email, password: PASSWORD }).toString() : json;
+    const answer = await app.call('POST', '/v1/auth/login', body, { 'content-type': type, origin: 'https://evil.example.com' });
+    expect([type, answer.status, answer.headers.getSetCookie()]).toEqual([type, 415, []]);
+  }
+});
+
 describe('the organization of a request', () => {
   test('is the one of the header, else of the cookie, else the only one; a foreign one is missing', async () => {
     const other = '00000000-0000-0000-0000-0000000000aa';

@@ -96,7 +96,8 @@ export function createAccountService(deps: AccountDeps): AccountService {
     },
     async verifyEmail(token) {
       if (auth.mode !== 'full') throw invalidLink();
-      const confirmed = await confirmAddress(db, { hash: hashOf(token), newUserId: ids.next(), welcome });
+      const takesRegistrations = auth.signup !== 'closed';
+      const confirmed = await confirmAddress(db, { hash: hashOf(token), newUserId: ids.next(), takesRegistrations, welcome });
       if (confirmed === null) throw invalidLink();
       return confirmed;
     },

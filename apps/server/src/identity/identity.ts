@@ -65,7 +65,8 @@ export function createIdentity(deps: IdentityDeps): Identity {
   const mailTokens = createMailTokens(secret);
   const accessTokens = createAccessTokens({ secret, lifetimeSecs: auth.accessSecs, now: deps.now });
   const frontendUrl = (): string => auth.frontendUrl ?? deps.publicUrl();
-  const trustsOrigin: TrustsOrigin = (origin) => deps.corsOrigins.includes(origin) || origin === new URL(deps.publicUrl()).origin;
+  const isPublic = (origin: string): boolean => URL.canParse(deps.publicUrl()) && origin === new URL(deps.publicUrl()).origin;
+  const trustsOrigin: TrustsOrigin = (origin) => deps.corsOrigins.includes(origin) || isPublic(origin);
   const outbox = transport === null || auth.mode === 'none' ? null : startMails({ ...deps, transport }, mailTokens, frontendUrl);
   const mailer = createMailer({ isEnabled: outbox !== null, newId: () => ids.next(), poke: () => outbox?.poke() });
   return {

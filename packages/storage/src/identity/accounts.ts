@@ -140,15 +140,19 @@ export async function createAccount(
   return (await db.run(CREATE, [userId, email, name, passwordHash])).length > 0;
 }
 
-/** Whoever has this token reads the mails of its address. Null when it cannot be used, or there is nothing left to prove. */
+/**
+ * Whoever has this token reads the mails of its address. Null when it cannot be used, or there is nothing left to prove. `takesRegistrations`: a
+ * registration that waits for its proof may still become an account.
+ */
 export function confirmAddress(
   db: Database,
-  { hash, newUserId, welcome }: { hash: Buffer; newUserId: Uuid; welcome: Welcome },
+  { hash, newUserId, takesRegistrations, welcome }: { hash: Buffer; newUserId: Uuid; takesRegistrations: boolean; welcome: Welcome },
 ): Promise<{ userId: Uuid; email: string } | null> {
   return db.transaction(async (tx) => {
     const [used] = await tx.run<Used>(USE, [hash, 'verify']);
     if (used === undefined) return null;
     const { email, name, password_hash: passwordHash } = used;
+    if (passwordHash !== null && !takesRegistrations) return null;
     const [row] = await (passwordHash === null
       ? tx.run<{ id: Uuid }>(CONFIRM, [email])
       : tx.run<{ id: Uuid }>(CONFIRM_NEW, [newUserId, email, name, passwordHash]));

@@ -7,7 +7,7 @@ import { openTransaction, untilBlocked } from '../core/testing/locks.ts';
 import { scalar, sql } from '../core/testing/sql.ts';
 import { openWorld } from '../core/testing/world.ts';
 import type { World } from '../core/testing/world.ts';
-import { askForReset, confirmAddress, createAccount, ensureOperator, joinOrganization, resetPassword } from './accounts.ts';
+import { askForReset, askToRegister, confirmAddress, createAccount, ensureOperator, joinOrganization, resetPassword } from './accounts.ts';
 import { findLoginUser } from './known-users.ts';
 import { endLogin, endReplayedLogin, findPasswordOwner, openLogin, rotateLogin } from './logins.ts';
 
@@ -156,7 +156,7 @@ test('a proof of an address cannot be used twice, nor for something else', async
   const { email } = await account();
   const hash = random();
   await askForReset(world.db, { id: ids.next(), mailId: ids.next(), email, hash, lifetimeSecs: 60 });
-  expect(await confirmAddress(world.db, { hash, newUserId: ids.next(), welcome: WELCOME })).toBeNull();
+  expect(await confirmAddress(world.db, { hash, newUserId: ids.next(), takesRegistrations: true, welcome: WELCOME })).toBeNull();
   const use = () => resetPassword(world.db, { hash, passwordHash: 'new', welcome: WELCOME });
   expect((await Promise.all([use(), use()])).filter((result) => result !== null)).toHaveLength(1);
 });
@@ -183,4 +183,14 @@ test('two spellings of an address are one account', async () => {
   const again = { userId: ids.next(), name: 'Person', passwordHash: 'hash' };
   expect(await createAccount(world.db, { ...again, email: other })).toBe(false);
   await expect(createAccount(world.db, { ...again, email: email.toUpperCase() })).rejects.toThrow(/users_email_canonical/);
+});
+
+test('a registration that waits for its proof is worth nothing once nobody can sign up any more', async () => {
+  const [hash, email] = [random(), `person${++count}@example.com`];
+  const token = { id: ids.next(), mailId: ids.next(), email, hash, lifetimeSecs: 60 };
+  await askToRegister(world.db, token, { name: 'Late', passwordHash: 'hash' });
+  const confirm = (takesRegistrations: boolean) =>
+    confirmAddress(world.db, { hash, newUserId: ids.next(), takesRegistrations, welcome: WELCOME });
+  expect(await confirm(false)).toBeNull();
+  expect(await findPasswordOwner(world.db, email)).toBeNull();
 });
