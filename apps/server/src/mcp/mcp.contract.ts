@@ -50,6 +50,9 @@ afterAll(async () => {
   await app.close();
 });
 
+const READING_POSTS = `dryRunGuardrails grepMemoryFiles grepSessionFiles grepWorkspaceFiles previewAgent previewHarness previewSession
+  searchKnowledgeBase statMemoryFile statSessionFile statWorkspaceFile validateSkill`.split(/\s+/);
+
 async function connect(token: string): Promise<Client> {
   const client = new Client({ name: 'test', version: '1' });
   const headers = { authorization: `Bearer ${token}` };
@@ -161,6 +164,8 @@ describe('the protocol', () => {
       { body: [{ jsonrpc: '2.0', id: 1, method: 'ping' }], headers: { 'mcp-protocol-version': '2025-06-18' } },
       400,
     ],
+    ["a name of the method that is not the body's", { headers: { 'mcp-method': 'tools/call' } }, 400],
+    ['a name of the tool where there is none', { headers: { 'mcp-name': 'me' } }, 400],
     ['the organization of somebody else', { headers: { 'x-org-id': SECOND } }, 404],
   ])('refuses %s', async (_what, sent, status) => {
     expect((await send(sent)).status).toBe(status);
@@ -236,6 +241,14 @@ describe('agents', () => {
     expect(forbidden).toMatchObject({ isError: true, structuredContent: { code: 'forbidden', category: 'auth' } });
   });
 
+  test('a run can be given a budget of its own', async () => {
+    const input = { agent_name: 'runner', message: 'x', budget_limit: 5, budget_soft_limit: 4 };
+    const { structuredContent } = await callTool('alice', 'agent_run', input);
+    const path = { id: String(structuredContent['session_id']) };
+    const { structuredContent: listed } = await run('alice', 'query', 'listSessionBudgets', { path });
+    expect(listed['body']).toMatchObject([{ subject_type: 'session', limit: 5, soft_limit: 4 }]);
+  });
+
   test('resources are read as the caller', async () => {
     const client = await connect('alice');
     const { contents } = await client.readResource({ uri: 'everruns://agents' });
@@ -281,6 +294,17 @@ describe('the whole API', () => {
       expect(refused).toMatchObject({ isError: true, structuredContent: { code: 'not_read_only' } });
     }
     expect(await app.rowCounts()).toEqual(before);
+  });
+
+  test('of the operations that are no GET, query runs those that were looked at and found to change nothing', async () => {
+    const posts: string[] = [];
+    for (let offset = 0, total = 1; offset < total; offset += 50) {
+      const { structuredContent: page } = await callTool('alice', 'discover', { read_only: true, limit: 50, offset });
+      total = page['total'] as number;
+      const operations = page['operations'] as { operation: string; method: string }[];
+      posts.push(...operations.filter(({ method }) => method !== 'GET').map(({ operation }) => operation));
+    }
+    expect(posts.sort()).toEqual(READING_POSTS);
   });
 
   test('what a tool result cannot carry is refused with the reason', async () => {

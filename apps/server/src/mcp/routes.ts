@@ -45,6 +45,7 @@ export async function mcpRoutes(root: Api, deps: McpDeps): Promise<void> {
     app.post(MCP_PATH, { schema: { hide: true }, config: { audit: 'nothing' } }, async (request, reply) => {
       const caller = await deps.authenticate(request);
       checkBatch(request);
+      checkNamed(request);
       const server = createMcpServer({
         version: deps.version,
         tools,
@@ -114,6 +115,20 @@ function checkBatch({ body, headers }: FastifyRequest): void {
     throw new PlatformError('invalid_request', `Since ${WITHOUT_BATCHES} the protocol has no batches: send one message.`);
   }
   if (body.length === 0 || body.length > MAX_BATCH) throw new PlatformError('invalid_request', `A batch has 1 to ${MAX_BATCH} messages.`);
+}
+
+/** Headers that tell proxies what is called have to say what is called. */
+function checkNamed({ body, headers }: FastifyRequest): void {
+  const { method, params } = (body ?? {}) as { method?: unknown; params?: { name?: unknown; uri?: unknown } };
+  const said = [
+    ['mcp-method', method],
+    ['mcp-name', params?.name ?? params?.uri],
+  ] as const;
+  for (const [name, meant] of said) {
+    if (headers[name] !== undefined && headers[name] !== meant) {
+      throw new PlatformError('invalid_request', `${name} is not what the body calls.`, { field: name });
+    }
+  }
 }
 
 function webRequest({ headers }: FastifyRequest, root: string): Request {

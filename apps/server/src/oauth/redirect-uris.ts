@@ -9,7 +9,7 @@ const MAX_CHARS = 2_000;
 
 /** Why codes may not be sent there, or null. */
 export function redirectUriProblem(uri: unknown, type: ApplicationType | undefined): string | null {
-  if (typeof uri !== 'string' || uri.length > MAX_CHARS || !/^[\x21-\x7e]+$/.test(uri) || !URL.canParse(uri)) {
+  if (typeof uri !== 'string' || uri.length > MAX_CHARS || !/^[\x21-\x5b\x5d-\x7e]+$/.test(uri) || !URL.canParse(uri)) {
     return 'redirect_uris: each is an absolute URI.';
   }
   const { protocol, hostname, username, password } = new URL(uri);
