@@ -135,6 +135,8 @@ export interface AuthContext {
   grade: Grade;
   /** Where HTTP is served. */
   host: string;
+  /** Under which people reach it, if that is known. */
+  publicUrl: string | null;
   problems: string[];
   warnings: string[];
 }
@@ -152,6 +154,7 @@ export function authOf(values: AuthValues, context: AuthContext): AuthSettings {
     problems.push('AUTH_DISABLE_PASSWORD: AUTH_MODE=admin has nothing but a password');
   const weakness = mode === 'none' || adminPassword === undefined ? null : passwordProblem(adminPassword);
   if (weakness !== null) warnings.push(`AUTH_ADMIN_PASSWORD is weak: ${weakness}`);
+  if (mode !== 'none' && grade !== 'dev') warnings.push(...warningsOf(context.publicUrl));
   const mail = mailOf(values, grade, problems);
   return {
     mode,
@@ -168,6 +171,12 @@ export function authOf(values: AuthValues, context: AuthContext): AuthSettings {
     mail,
     rates: ratesOf(values, grade),
   };
+}
+
+function warningsOf(publicUrl: string | null): string[] {
+  if (publicUrl === null)
+    return ['PUBLIC_APP_URL is not set: links in mails lead to the address that is served, which others may not reach.'];
+  return publicUrl.startsWith('https:') ? [] : ['PUBLIC_APP_URL is not https: passwords and cookies travel in plain text.'];
 }
 
 function modeOf(values: AuthValues, { grade, host, problems, warnings }: AuthContext): AuthMode {

@@ -130,7 +130,12 @@ describe('grades', () => {
 });
 
 describe('who may call', () => {
-  const PROD = { DATABASE_URL: DEV.DATABASE_URL, WORKER_GRPC_AUTH_TOKEN: 't', AUTH_JWT_SECRET: 's'.repeat(32) };
+  const PROD = {
+    DATABASE_URL: DEV.DATABASE_URL,
+    WORKER_GRPC_AUTH_TOKEN: 't',
+    AUTH_JWT_SECRET: 's'.repeat(32),
+    PUBLIC_APP_URL: 'https://app.example.com',
+  };
   const FULL = { ...PROD, AUTH_MODE: 'full' };
   const MAILS = { SMTP_URL: 'smtps://u:p@mail.example.com', EMAIL_FROM: 'a@example.com' };
   const ADMIN = { ...PROD, AUTH_MODE: 'admin', AUTH_ADMIN_EMAIL: ' Ann@Example.com', AUTH_ADMIN_PASSWORD: 'long enough 1' };
@@ -163,6 +168,11 @@ describe('who may call', () => {
     ]);
     expect(problemsOf({ ...ADMIN, AUTH_DISABLE_PASSWORD: 'true' })[0]).toMatch(/^AUTH_DISABLE_PASSWORD/);
     expect(loadConfig({ ...ADMIN, AUTH_ADMIN_PASSWORD: 'short' }).warnings[0]).toMatch(/^AUTH_ADMIN_PASSWORD is weak/);
+  });
+  test('people come by https, at an address that mails can name', () => {
+    expect(loadConfig({ ...FULL, PUBLIC_APP_URL: '' }).warnings[0]).toMatch(/^PUBLIC_APP_URL is not set/);
+    expect(loadConfig({ ...FULL, PUBLIC_APP_URL: 'http://app.example.com' }).warnings[0]).toMatch(/^PUBLIC_APP_URL is not https/);
+    expect(loadConfig({ ...FULL, DEPLOYMENT_GRADE: 'dev', PUBLIC_APP_URL: '' }).warnings).toEqual([]);
   });
   test('mode external is refused with the reason', () => {
     expect(problemsOf({ ...FULL, AUTH_MODE: 'external' })).toEqual([

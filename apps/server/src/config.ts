@@ -330,7 +330,7 @@ function assemble(values: Values, problems: string[]): ServerConfig {
   }
   const url = values.DATABASE_URL ?? '';
   if (url === '' && !problems.some((problem) => problem.startsWith('DATABASE_URL'))) problems.push('DATABASE_URL: required');
-  const auth = authOf(values, { grade, host: addresses.http.host, problems, warnings });
+  const auth = authOf(values, { grade, host: addresses.http.host, publicUrl: values.PUBLIC_APP_URL ?? null, problems, warnings });
   const unlimited = grade === 'dev';
   const limits = limitsOf(values, unlimited);
   return {
