@@ -89,8 +89,37 @@ export async function fillDatabase(db: Queryable, options: FillOptions = FILL): 
        select gen_random_uuid(), 1, ${session('n')}, ${session('n')}, ${workflow('n')}, 'usd', 1, 1 from generate_series(1, ${sessions}) n`,
     `insert into budget_ledger (budget_id, session_id, units, source)
        select ${session('n')}, ${session('n')}, -1, 'model_call' from generate_series(1, ${sessions}) n, generate_series(1, 5) c`,
+    ...accessTables(sessions),
     'analyze',
   ]) {
     await sql(db, text);
   }
+}
+
+/** Users, what lets them and their programs in, and what was changed: nothing of it is over. */
+function accessTables(rows: number): string[] {
+  const series = `generate_series(1, ${rows}) n`;
+  const user = `('0fffffff-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid`;
+  const later = `now() + interval '1 day' + n * interval '1 second'`;
+  const hash = (what: string): string => `sha256(('${what}' || n)::bytea)`;
+  return [
+    `insert into users (id, email, name) select ${user}, 'filler' || n || '@example.com', 'filler' from ${series}`,
+    `insert into login_sessions (id, user_id, expires_at) select ${user}, ${user}, ${later} from ${series}`,
+    `insert into refresh_tokens (token_hash, login_session_id, expires_at) select ${hash('refresh')}, ${user}, ${later} from ${series}`,
+    `insert into account_tokens (id, purpose, email, token_hash, expires_at)
+       select uuidv7(), 'reset', 'filler' || n || '@example.com', ${hash('account')}, ${later} from ${series}`,
+    `insert into mail_outbox (id, kind, recipient, due_at) select uuidv7(), 'reset', 'filler@example.com', ${later} from ${series}`,
+    `insert into cli_logins (id, state_hash, redirect_port, expires_at) select uuidv7(), ${hash('cli')}, 1, ${later} from ${series}`,
+    `insert into device_logins (id, device_hash, user_code, interval_secs, expires_at)
+       select uuidv7(), ${hash('device')}, 'filler' || n, 5, ${later} from ${series}`,
+    `insert into spent_login_states (state_hash, expires_at) select ${hash('state')}, ${later} from ${series}`,
+    `insert into oauth_clients (id, metadata) select 'filler' || n, '{}' from ${series}`,
+    `insert into oauth_grants (id, user_id, client_id, payload, expires_at) select ${user}, ${user}, 'filler' || n, '{}', ${later} from ${series}`,
+    `insert into oauth_tokens (token_hash, kind, grant_id, payload, expires_at)
+       select ${hash('oauth')}, 'RefreshToken', ${user}, '{}', ${later} from ${series}`,
+    `insert into oauth_interactions (id_hash, payload, expires_at) select ${hash('interaction')}, '{}', ${later} from ${series}`,
+    `insert into mcp_runs (org_id, user_id, client_message_id, session_id)
+       select '0bbbbbbb-0000-7000-8000-000000000000', ${user}, ${user}, ${user} from ${series}`,
+    `insert into audit_logs (id, org_id, domain, action) select uuidv7(), '0bbbbbbb-0000-7000-8000-000000000000', 'filler', 'filler' from ${series}`,
+  ];
 }

@@ -20,6 +20,7 @@ interface PlanNode {
   'Index Name'?: string;
   'Index Cond'?: string;
   'Recheck Cond'?: string;
+  'TID Cond'?: string;
   Filter?: string;
   Plans?: PlanNode[];
 }
@@ -42,7 +43,7 @@ function collect(node: PlanNode, limited: boolean, scans: Scan[]): void {
       relation: node['Relation Name'],
       node: node['Node Type'],
       index: node['Index Name'] ?? null,
-      condition: node['Index Cond'] ?? node['Recheck Cond'] ?? null,
+      condition: node['Index Cond'] ?? node['Recheck Cond'] ?? node['TID Cond'] ?? null,
       filter: node.Filter ?? null,
       limited,
     });
