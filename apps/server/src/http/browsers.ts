@@ -19,6 +19,7 @@ const EXPOSED = [
   'RateLimit-Remaining',
   'RateLimit-Reset',
   'RateLimit-Policy',
+  'WWW-Authenticate',
 ];
 const PREFLIGHT_SECONDS = 600;
 const YEAR_SECONDS = 31_536_000;
