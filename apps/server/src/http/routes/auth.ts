@@ -113,6 +113,12 @@ function loginRoutes(app: Api, { identity, isHttpsOnly, proxyHops }: AuthRouteDe
       const token = refreshTokenOf(request, identity);
       if (token === null) throw new PlatformError('unauthenticated', 'There is no refresh token with the request.');
       const refreshed = await logins.refresh(token);
+      await request.recordAudit({
+        action: 'auth.token_refresh.success',
+        actorUserId: refreshed.user.userId,
+        credential: { kind: 'login', id: refreshed.sessionId },
+        target: null,
+      });
       setLoginCookies(reply, { accessToken: refreshed.response.access_token, refreshToken: refreshed.refreshToken }, cookies);
       return refreshed.response;
     },
@@ -125,6 +131,8 @@ function loginRoutes(app: Api, { identity, isHttpsOnly, proxyHops }: AuthRouteDe
       if (token !== null) await logins.end({ refreshToken: token });
       const caller = auth.mode === 'none' ? null : await callerOrNull(request, identity);
       if (caller?.credential.kind === 'login' && caller.credential.id !== null) await logins.end({ sessionId: caller.credential.id });
+      if (caller !== null)
+        await request.recordAudit({ action: 'auth.logout', actorUserId: caller.userId, credential: caller.credential, target: null });
       clearLoginCookies(reply, cookies);
       return { ok: true as const };
     },

@@ -14,6 +14,8 @@ export interface KnownRoute {
   operationId: string | undefined;
   /** Not in the OpenAPI document. */
   isHidden: boolean;
+  /** As it is once the application has started. */
+  config: { audit?: string; policy?: string };
 }
 
 /** The operation id, or `METHOD path` where the document has none. */
@@ -25,10 +27,13 @@ export function nameOf({ method, url, operationId, isHidden }: KnownRoute): stri
 export async function routesOf<T>(start: () => Promise<T>): Promise<{ started: T; routes: KnownRoute[] }> {
   const routes: KnownRoute[] = [];
   const watch = (message: unknown): void => {
-    (message as { fastify: Api }).fastify.addHook('onRoute', ({ method, url, schema }) => {
-      const { operationId, hide } = (schema ?? {}) as { operationId?: string; hide?: boolean };
+    (message as { fastify: Api }).fastify.addHook('onRoute', (route) => {
+      const { method, url } = route;
+      const { operationId, hide } = (route.schema ?? {}) as { operationId?: string; hide?: boolean };
+      // Filled by hooks of groups later on.
+      const config = (route.config ??= {});
       for (const one of [method].flat()) {
-        if (one !== 'HEAD' && one !== 'OPTIONS') routes.push({ method: one, url, operationId, isHidden: hide === true });
+        if (one !== 'HEAD' && one !== 'OPTIONS') routes.push({ method: one, url, operationId, isHidden: hide === true, config });
       }
     });
   };
