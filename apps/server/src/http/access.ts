@@ -35,6 +35,8 @@ export interface AccessDeps {
   publicUrl: () => string;
   isHttpsOnly: boolean;
   proxyHops: number;
+  /** Where somebody is led who has logged in and wanted nothing else. */
+  homePath: string;
   now: () => Date;
 }
 
@@ -47,7 +49,7 @@ export interface Access {
 }
 
 export function createAccess(deps: AccessDeps): Access {
-  const { db, ids, identity, tokens, isHttpsOnly, proxyHops } = deps;
+  const { db, ids, identity, tokens, isHttpsOnly, proxyHops, homePath } = deps;
   const newId = () => ids.next();
   const logins = providerLogins(deps);
   const programs = createProgramLogins({ db, newId, limit: tokens.perUser });
@@ -56,7 +58,7 @@ export function createAccess(deps: AccessDeps): Access {
   return {
     async mount(api) {
       authRoutes(api, { identity, loginProviders: logins.providers.map(({ id }) => id), isHttpsOnly, proxyHops });
-      providerLoginRoutes(api, { identity, logins, isHttpsOnly, proxyHops });
+      providerLoginRoutes(api, { identity, logins, isHttpsOnly, proxyHops, homePath });
       await programLoginRoutes(api, shared);
       await govern(api, 'user', (group) => {
         tokenRoutes(group, createTokenService({ db, newId, limit: tokens.perUser }));

@@ -137,6 +137,8 @@ export interface AppSettings {
   /** Where else people can log in; nowhere when absent. */
   loginProviders?: ProviderSettings;
   schedules: ScheduleLimits;
+  /** Where somebody is led who has logged in and wanted nothing else: a path of the pages; `/welcome` when absent. */
+  homePath?: string;
   rates: RateSettings;
   browsers: BrowserSettings;
   /** What may be reached besides public addresses; nothing when absent. */
@@ -356,6 +358,7 @@ function accessDeps({ settings, db, ids, identity, limiter }: AppDeps): AccessDe
   };
 }
 
+    homePath: identity.auth.frontendUrl === null ? (settings.homePath ?? '/welcome') : '/',
 function organizationDeps({ settings, db, ids, identity, limiter, invitationMails, organizationsClosed }: AppDeps): OrganizationAreaDeps {
   return {
     db,

@@ -20,8 +20,6 @@ export function loginPages(app: Api, tools: PageTools): void {
   logoutForm(app, tools);
 }
 
-const HOME = '/welcome';
-
 /** Why a login through a provider has come back without one. */
 const ERRORS: Readonly<Record<string, string>> = {
   oauth_cancelled: 'You have cancelled the login at the provider.',
@@ -47,8 +45,8 @@ export function offersOf({ identity, providers, apiPrefix }: PageTools, returnTo
 }
 
 /** To where somebody wanted to go. Paths of the API and of OAuth may lead on to other origins, which a form itself must not. */
-function goOn({ send, apiPrefix }: PageTools, reply: FastifyReply, returnTo: string | null): FastifyReply {
-  const target = returnTo ?? HOME;
+function goOn({ send, apiPrefix, homePath }: PageTools, reply: FastifyReply, returnTo: string | null): FastifyReply {
+  const target = returnTo ?? homePath;
   const leadsOn = target.startsWith('/oauth/') || target.startsWith(`${apiPrefix}/v1/`);
   return leadsOn ? send(reply, continuePage(target)) : reply.redirect(target, 303);
 }
@@ -64,12 +62,12 @@ function clientOf(request: FastifyRequest, { proxyHops }: PageTools) {
 }
 
 function loginForm(app: Api, tools: PageTools): void {
-  const { send, identity, browserLogin } = tools;
+  const { send, identity, browserLogin, homePath } = tools;
   app.get('/login', PAGE, async (request, reply) => {
     const query = textsOf(request.query);
     const returnTo = safeReturnTo(query['return_to']);
     const wrong: Wrong = { ...(query['error'] !== undefined && { form: ERRORS[query['error']] ?? ERRORS['oauth_failed'] ?? '' }) };
-    if (query['error'] === undefined && (await browserLogin(request, reply)) !== null) return reply.redirect(returnTo ?? HOME, 303);
+    if (query['error'] === undefined && (await browserLogin(request, reply)) !== null) return reply.redirect(returnTo ?? homePath, 303);
     return send(reply, loginPage({ offers: offersOf(tools, returnTo), returnTo, wrong, done: DONE[query['done'] ?? ''] ?? null }));
   });
   app.post('/login', PAGE, async (request, reply) => {
@@ -94,11 +92,11 @@ function loginForm(app: Api, tools: PageTools): void {
 }
 
 function registerForm(app: Api, tools: PageTools): void {
-  const { send, identity, browserLogin } = tools;
+  const { send, identity, browserLogin, homePath } = tools;
   app.get('/register', PAGE, async (request, reply) => {
     const returnTo = safeReturnTo(textsOf(request.query)['return_to']);
     if (identity.auth.signup === 'closed') return reply.redirect(withQuery('/login', { return_to: returnTo }), 303);
-    if ((await browserLogin(request, reply)) !== null) return reply.redirect(returnTo ?? HOME, 303);
+    if ((await browserLogin(request, reply)) !== null) return reply.redirect(returnTo ?? homePath, 303);
     return send(reply, registerPage({ offers: offersOf(tools, returnTo), returnTo }));
   });
   app.post('/register', PAGE, async (request, reply) => {

@@ -21,6 +21,8 @@ export interface PagesDeps {
   publicUrl: () => string;
   isHttpsOnly: boolean;
   proxyHops: number;
+  /** Where somebody is led who has logged in and wanted nothing else. */
+  homePath: string;
 }
 
 /** What every page is made with. */

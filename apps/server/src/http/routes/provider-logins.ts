@@ -15,6 +15,7 @@ export interface ProviderLoginRouteDeps {
   logins: ProviderLogins;
   isHttpsOnly: boolean;
   proxyHops: number;
+  homePath: string;
 }
 
 const COOKIE = 'oauth_state';
@@ -70,7 +71,7 @@ export function providerLoginRoutes(app: Api, deps: ProviderLoginRouteDeps): voi
       if (finished.outcome !== 'known') await recordIdentity(request, finished);
       const { accessSecs, refreshSecs } = identity.auth;
       await welcome(request, reply, { ...opened, cookies: { isHttpsOnly: secure, accessSecs, refreshSecs } });
-      return reply.redirect(`${identity.frontendUrl()}${finished.returnTo ?? (identity.auth.frontendUrl === null ? '/welcome' : '/')}`);
+      return reply.redirect(`${identity.frontendUrl()}${finished.returnTo ?? deps.homePath}`);
     },
   );
 }

@@ -122,8 +122,8 @@ export function welcomePage({ name, email, organizations, wrong }: WelcomeState)
     ${organizations.map(
       (one) =>
         html`<div>
-          <dt>${one.role}</dt>
-          <dd>${one.name}</dd>
+          <dt>${one.name}</dt>
+          <dd>${one.role}</dd>
         </div>`,
     )}
   </dl>`;
