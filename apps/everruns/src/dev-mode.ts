@@ -41,7 +41,15 @@ export async function startDevMode({ config, env, compose, say }: DevParams): Pr
     release.push(() => composed.stop());
     const psql = `psql -h ${server.socketDir} -p ${server.port} -U everruns ${DATABASE}`;
     const startMs = performance.now() - started;
-    for (const line of welcome({ url: `http://${formatAddress(config.http)}`, grpcAddress: undefined, psql, home: undefined, startMs }))
+    const hasPages = env.UI_DIRECTORY !== undefined;
+    for (const line of welcome({
+      url: `http://${formatAddress(config.http)}`,
+      grpcAddress: undefined,
+      psql,
+      home: undefined,
+      hasPages,
+      startMs,
+    }))
       say(line);
     return { failed: Promise.race([postgres.lost, composed.failed]), stop, kill: () => undefined };
   } catch (error) {

@@ -58,7 +58,8 @@ export async function startLocal(params: LocalParams): Promise<Runtime> {
     const worker = start.worker(); // not before: two that load their code at once are both late
     children.push(worker);
     await start.recorded();
-    for (const line of describe(config, home, postgres, performance.now() - started)) say(line);
+    for (const line of describe({ config, hasPages: params.env.UI_DIRECTORY !== undefined }, home, postgres, performance.now() - started))
+      say(line);
     return {
       failed: postgres.lost,
       stop: () => stopAll(config, server, worker, postgres),
@@ -138,9 +139,21 @@ async function isHealthy(http: Address): Promise<boolean> {
   }
 }
 
-function describe(config: LocalConfig, home: Home, { server }: KeptPostgres, startMs: number): string[] {
+function describe(
+  { config, hasPages }: { config: LocalConfig; hasPages: boolean },
+  home: Home,
+  { server }: KeptPostgres,
+  startMs: number,
+): string[] {
   const psql = `psql -h ${server.socketDir} -p ${server.port} -U everruns ${DATABASE}`;
-  return welcome({ url: `http://${formatAddress(config.http)}`, grpcAddress: formatAddress(config.grpc), psql, home: home.path, startMs });
+  return welcome({
+    url: `http://${formatAddress(config.http)}`,
+    grpcAddress: formatAddress(config.grpc),
+    psql,
+    home: home.path,
+    hasPages,
+    startMs,
+  });
 }
 
 /** The worker first, while there is still a server to hand its steps back to; the database last. */

@@ -6,6 +6,8 @@ export interface WelcomeParams {
   psql: string;
   /** Where everything is kept; undefined when nothing is. */
   home: string | undefined;
+  /** There is a management interface, or there will be in a moment. */
+  hasPages: boolean;
   startMs: number;
 }
 
@@ -20,10 +22,11 @@ export function firstRequest(url: string): string[] {
   ];
 }
 
-export function welcome({ url, grpcAddress, psql, home, startMs }: WelcomeParams): string[] {
+export function welcome({ url, grpcAddress, psql, home, hasPages, startMs }: WelcomeParams): string[] {
   return [
     `Everruns is ready after ${(startMs / 1000).toFixed(1)} s.`,
     '',
+    ...(hasPages ? [`  Pages       ${url}/`] : []),
     `  API         ${url}/api/v1`,
     `  OpenAPI     ${url}/api-doc/openapi.json`,
     ...(grpcAddress === undefined ? [] : [`  Workers     ${grpcAddress} (gRPC; npm run worker starts one more)`]),

@@ -191,6 +191,11 @@ export const ENVIRONMENT = {
     'unset',
     'Origins, separated by commas, whose pages may call the API with credentials, such as `https://app.example.com`; never `*`.',
   ),
+  UI_DIRECTORY: variable(
+    text,
+    'unset; `npm start` builds the pages and sets it',
+    'Where the built management interface is, an absolute path. Without it the server has no pages but those of logging in.',
+  ),
   VALKEY_URL: variable(
     valkeyUrl,
     'unset',
@@ -261,6 +266,8 @@ export interface ServerConfig {
   readonly organizations: LimitSettings['organizations'];
   readonly auditDays: number;
   readonly corsOrigins: readonly string[];
+  /** Null: no management interface. */
+  readonly uiDirectory: string | null;
   /** Null: each instance counts by itself. */
   readonly valkeyUrl: string | null;
   readonly capabilityModules: readonly string[];
@@ -377,6 +384,7 @@ function assemble(values: Values, problems: string[]): ServerConfig {
       proxyHops: values.TRUSTED_PROXY_HOPS ?? 1,
     },
     corsOrigins: values.CORS_ALLOWED_ORIGINS ?? [],
+    uiDirectory: values.UI_DIRECTORY ?? null,
     valkeyUrl: values.VALKEY_URL ?? null,
     capabilityModules: (values.EVERRUNS_CAPABILITY_MODULES ?? '')
       .split(',')

@@ -199,7 +199,8 @@ function openResolver(config: ResolutionPolicy, secrets: Vault, log: Logger): Re
 }
 
 function appSettings(config: ServerConfig): Omit<AppSettings, 'publicUrl' | 'resolution'> {
-  const { apiPrefix, auth, grade, limits, tokens, organizations, loginProviders, schedules, rates, corsOrigins, publicUrl } = config;
+  const { apiPrefix, auth, grade, limits, tokens, organizations, loginProviders, schedules, rates, corsOrigins, publicUrl, uiDirectory } =
+    config;
   return {
     apiPrefix,
     health: { version: SERVER_VERSION, authMode: auth.mode, grade, runnerMode: config.devMode ? 'in_process' : 'workers' },
@@ -210,6 +211,7 @@ function appSettings(config: ServerConfig): Omit<AppSettings, 'publicUrl' | 'res
     loginProviders,
     schedules,
     rates,
+    uiDirectory,
     browsers: { corsOrigins, isHttpsOnly: publicUrl?.startsWith('https:') === true },
   };
 }

@@ -113,6 +113,7 @@ import { workspaceRoutes } from './routes/workspaces.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import { answerBrowsers } from './browsers.ts';
 import type { BrowserSettings } from './browsers.ts';
+import { serveUserInterface } from './user-interface.ts';
 import { limitRequests, organizationRate, sessionRate } from './rate-limits.ts';
 import type { RateSettings } from './rate-limits.ts';
 import type { Api } from './types.ts';
@@ -141,6 +142,8 @@ export interface AppSettings {
   homePath?: string;
   rates: RateSettings;
   browsers: BrowserSettings;
+  /** Where the built management interface is, or will be; without it there is none. */
+  uiDirectory?: string | null;
   /** What may be reached besides public addresses; nothing when absent. */
   egress?: EgressAllow;
   /** Check every response against its schema; for tests. */
@@ -205,7 +208,8 @@ export async function createApp(deps: AppDeps): Promise<Api> {
   acceptBodies(app);
   chooseByPath(app, (orgId, userId) => roleIn(deps.db, orgId, userId));
   auditRequests(app, { db: deps.db, ids: deps.ids, proxyHops: settings.rates.proxyHops });
-  answerUnknownRoutes(app, settings.apiPrefix);
+  const answerWithPage = await serveUserInterface(app, { directory: settings.uiDirectory ?? null, apiPrefix: settings.apiPrefix });
+  answerUnknownRoutes(app, settings.apiPrefix, answerWithPage);
   await documentRoutes(app, { apiPrefix: settings.apiPrefix, version: settings.health.version });
   healthRoute(app, settings.health);
   openApiRoute(app);

@@ -1,6 +1,7 @@
 import { PlatformError } from '@everruns/contract';
 import { pathOf, sendProblem } from './problems.ts';
 import type { Api } from './types.ts';
+import type { AnswerWithPage } from './user-interface.ts';
 import { isUnbuilt } from './unbuilt.ts';
 
 interface KnownRoute {
@@ -9,13 +10,14 @@ interface KnownRoute {
 }
 
 /** Tells "no such thing" from "not with this method" and from "not in this version". Must be set up before the routes are. */
-export function answerUnknownRoutes(app: Api, apiPrefix: string): void {
+export function answerUnknownRoutes(app: Api, apiPrefix: string, answerWithPage: AnswerWithPage): void {
   const routes: KnownRoute[] = [];
   app.addHook('onRoute', ({ url, method }) => {
     const pattern = patternOf(url);
     for (const one of Array.isArray(method) ? method : [method]) routes.push({ pattern, method: one });
   });
   app.setNotFoundHandler((request, reply) => {
+    if (answerWithPage(request, reply)) return reply;
     const path = pathOf(request.url);
     const root = `${apiPrefix}/v1`;
     if (path.startsWith(`${root}/`) && isUnbuilt(path.slice(root.length))) {

@@ -1,5 +1,5 @@
 import { PlatformError, toPublicId } from '@everruns/contract';
-import type { IdSource, CurrentUser, Organization, UpdateOrganization, UpdateUser, User, Uuid } from '@everruns/contract';
+import type { CurrentUser, IdSource, Organization, Permission, UpdateOrganization, UpdateUser, User, Uuid } from '@everruns/contract';
 import {
   completeOnboarding,
   createOrganization,
@@ -23,6 +23,8 @@ interface KnownUser {
   orgId: Uuid | null;
   /** `boundOrgId`: of a token that works in one organization alone. */
   credential: { boundOrgId: Uuid | null };
+  isPlatformUser: boolean;
+  permissions: ReadonlySet<Permission>;
 }
 
 export interface OrganizationDeps {
@@ -99,6 +101,8 @@ export function createOrganizationService({ db, ids, grade, admit, limit }: Orga
             name: org_name,
             role,
           })),
+        is_platform_user: scope.isPlatformUser,
+        permissions: [...scope.permissions],
       }) as CurrentUser;
     },
     async updateMe(scope, request) {

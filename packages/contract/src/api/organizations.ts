@@ -57,6 +57,8 @@ export const CurrentUser = z
     avatar_url: z.string().optional(),
     email_verified: z.boolean().optional(),
     organizations: z.array(z.object({ public_id: z.string(), name: z.string(), role: z.string() })),
+    is_platform_user: z.boolean().describe('May look at and steer the installation itself'),
+    permissions: z.array(z.string()).describe('In the chosen organization, within the scopes of the token'),
   })
   .meta({ id: 'CurrentUser' });
 export type CurrentUser = z.infer<typeof CurrentUser>;

@@ -84,6 +84,8 @@ export interface TestAppOptions {
   organizationsClosed?: AppDeps['organizationsClosed'];
   limiter?: Limiter;
   browsers?: AppSettings['browsers'];
+  /** Where the built pages are. */
+  uiDirectory?: string;
   apiPrefix?: string;
   /** Where people and clients reach it, when that is not where it listens. */
   publicUrl?: string;
@@ -140,6 +142,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       organizations: { organizationsPerUser: 0, membersPerOrg: 0, ...options.organizations },
       ...(options.loginProviders !== undefined && { loginProviders: options.loginProviders }),
       schedules: SCHEDULE_LIMITS,
+      uiDirectory: options.uiDirectory ?? null,
       browsers: options.browsers ?? { corsOrigins: [], isHttpsOnly: false },
       rates: { apiPerMinute: 0, sessionsPerMinute: 0, organizationsPerHour: 0, proxyHops: 1, ...options.rates },
       checkResponses: true,
