@@ -52,9 +52,14 @@ const ASK_AGAIN: Statement = {
         where email = $3 and purpose = 'verify' and password_hash is not null and expires_at > engine_now()
         order by created_at desc, id desc limit 1) w on true returning id) ${MAIL}`,
 };
+/** All of the address are locked first, in one order, since using one takes the others away. */
 const USE: Statement = {
   name: 'account_token_use',
-  text: `delete from account_tokens where token_hash = $1 and purpose = $2 and expires_at > engine_now() returning email, name, password_hash`,
+  text: `with locked as (
+      select t.id, t.purpose, t.token_hash, t.expires_at from account_tokens t
+      where t.email = (select email from account_tokens where token_hash = $1) order by t.id for update)
+    delete from account_tokens t using locked l
+    where t.id = l.id and l.token_hash = $1 and l.purpose = $2 and l.expires_at > engine_now() returning t.email, t.name, t.password_hash`,
 };
 const FORGET: Statement = { name: 'account_tokens_forget', text: `delete from account_tokens where email = $1` };
 const CREATE: Statement = {

@@ -194,3 +194,22 @@ test('a registration that waits for its proof is worth nothing once nobody can s
   expect(await confirm(false)).toBeNull();
   expect(await findPasswordOwner(world.db, email)).toBeNull();
 });
+
+test('of two proofs of one address at once, one counts, and neither waits for the other for good', async () => {
+  const { userId, email } = await account();
+  const proofs = [random(), random()];
+  for (const hash of proofs) {
+    await askToRegister(
+      world.db,
+      { id: ids.next(), mailId: ids.next(), email, hash, lifetimeSecs: 60 },
+      { name: 'A', passwordHash: 'hash' },
+    );
+  }
+  const holding = await openTransaction(world.db, (tx) => sql(tx, 'select 1 from users where id = $1 for update', [userId]));
+  const confirmed = proofs.map((hash) =>
+    confirmAddress(world.db, { hash, newUserId: ids.next(), takesRegistrations: true, welcome: WELCOME }),
+  );
+  await untilBlocked(world.db, 2);
+  await holding.commit();
+  expect((await Promise.all(confirmed)).filter((one) => one !== null)).toEqual([{ userId, email }]);
+});
