@@ -29,7 +29,7 @@ export const AUTH_ENVIRONMENT = {
   AUTH_JWT_SECRET: variable(
     secret,
     'required unless `AUTH_MODE` is `none`',
-    'Signs access tokens and derives the links of mails: at least 32 random bytes, the same on all instances. A new one ends all logins.',
+    'Signs access tokens and derives the links of mails: at least 32 random bytes, the same on all instances. A new one ends access tokens, which clients renew, and the links of mails.',
   ),
   AUTH_JWT_ACCESS_TOKEN_LIFETIME: variable(positive, '`900`', 'Seconds that an access token is good for.'),
   AUTH_JWT_REFRESH_TOKEN_LIFETIME: variable(positive, '`2592000`', 'Seconds after its last use that a login ends.'),
