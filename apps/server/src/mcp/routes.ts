@@ -1,6 +1,5 @@
 import { PlatformError, toPublicId } from '@everruns/contract';
 import type { Organization } from '@everruns/contract';
-import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Authenticate } from '../http/authenticate.ts';
 import type { Caller } from '../http/caller.ts';
@@ -11,7 +10,6 @@ import { accountTools } from './account-tools.ts';
 import { createApiCaller } from './api-calls.ts';
 import { operationTools } from './operation-tools.ts';
 import type { OperationCatalogue } from './operations.ts';
-import { createMcpServer } from './server.ts';
 import { sessionTools } from './session-tools.ts';
 import type { RunKeys, Tool, ToolContext } from './tool.ts';
 
@@ -46,17 +44,18 @@ export async function mcpRoutes(root: Api, deps: McpDeps): Promise<void> {
       const caller = await deps.authenticate(request);
       checkBatch(request);
       checkNamed(request);
-      const server = createMcpServer({
+      // Loaded with the first request: it takes a good part of a start's time, and few processes need it at once.
+      const { answerMcp } = await import('./answer.ts');
+      const server = {
         version: deps.version,
         tools,
-        contextOf: (options) => contextOf({ deps, callerOf, caller, request }, options),
-        onHidden: (error, tool) => request.log.error({ err: error, tool }, 'tool call failed'),
-      });
-      const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true });
-      await server.connect(transport);
-      reply.raw.once('close', () => void server.close());
-      const answer = await transport.handleRequest(webRequest(request, deps.publicUrl()), { parsedBody: request.body ?? null });
-      return send(reply, answer);
+        contextOf: (options: ContextOptions) => contextOf({ deps, callerOf, caller, request }, options),
+        onHidden: (error: Error, tool: string) => request.log.error({ err: error, tool }, 'tool call failed'),
+      };
+      const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort());
+      const asked = { request: webRequest(request, deps.publicUrl()), body: request.body ?? null, gone: gone.signal };
+      return send(reply, await answerMcp(server, asked));
     });
   });
 }
@@ -64,6 +63,11 @@ export async function mcpRoutes(root: Api, deps: McpDeps): Promise<void> {
 /** In the order in which clients list them. */
 export function allTools(): Tool[] {
   return [...accountTools(), ...sessionTools(), ...operationTools()];
+}
+
+interface ContextOptions {
+  organizationId: string | undefined;
+  signal: AbortSignal;
 }
 
 interface Situation {
@@ -75,7 +79,7 @@ interface Situation {
 
 async function contextOf(
   { deps, callerOf, caller, request }: Situation,
-  { organizationId: asked, signal }: { organizationId: string | undefined; signal: AbortSignal },
+  { organizationId: asked, signal }: ContextOptions,
 ): Promise<ToolContext> {
   const chosen = asked ?? (caller.orgId === null ? undefined : toPublicId('organization', caller.orgId));
   const organizationId = chosen ?? (await firstOrganization(callerOf({ request, organizationId: undefined, signal })));

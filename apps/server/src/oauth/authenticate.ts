@@ -5,8 +5,7 @@ import { callerOf, credentialOf } from '../http/authenticate.ts';
 import type { Authenticate } from '../http/authenticate.ts';
 import type { KnownUser } from '../identity/lookup.ts';
 import { hashOf } from '../identity/token-text.ts';
-import { resourceOf } from './metadata.ts';
-import { ACCESS_TOKEN_PREFIX } from './provider.ts';
+import { ACCESS_TOKEN_PREFIX, resourceOf } from './metadata.ts';
 
 export interface McpAuthenticateDeps {
   /** What the REST API accepts, of which personal access tokens are good here too. */

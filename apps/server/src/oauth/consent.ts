@@ -3,7 +3,6 @@ import type { IdSource } from '@everruns/contract';
 import { findUser } from '@everruns/storage';
 import type { Database } from '@everruns/storage';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { errors } from 'oidc-provider';
 import type { Provider } from 'oidc-provider';
 import type { BrowserLogin } from '../http/browser-login.ts';
 import type { Caller } from '../http/caller.ts';
@@ -20,7 +19,7 @@ import { SCOPE } from './registration.ts';
 export interface ConsentDeps {
   db: Database;
   ids: Pick<IdSource, 'next'>;
-  server: () => Provider;
+  server: () => Promise<Provider>;
   keys: OAuthKeys;
   browserLogin: BrowserLogin;
   publicUrl: () => string;
@@ -71,7 +70,8 @@ export function consentRoutes(app: Api, deps: ConsentDeps): void {
       form['decision'] === 'approve'
         ? await granted(deps, { request, asked, caller })
         : { error: 'access_denied', error_description: 'the user did not agree' };
-    const next = await deps.server().interactionResult(overProxy(request, deps), reply.raw, result, { mergeWithLastSubmission: false });
+    const server = await deps.server();
+    const next = await server.interactionResult(overProxy(request, deps), reply.raw, result, { mergeWithLastSubmission: false });
     return reply.redirect(next, 303);
   });
 }
@@ -97,7 +97,7 @@ async function ask(deps: ConsentDeps, { reply, asked, caller }: Situation & { re
 }
 
 async function granted(deps: ConsentDeps, { request, asked, caller }: Situation & { request: FastifyRequest }) {
-  const { Grant } = deps.server();
+  const { Grant } = await deps.server();
   const grant = new Grant({ accountId: caller.userId, clientId: asked.clientId });
   const grantId = deps.ids.next();
   grant.jti = grantId;
@@ -121,13 +121,13 @@ async function askedOf(
   reply: FastifyReply,
 ): Promise<Asked | null> {
   try {
-    const server = deps.server();
+    const server = await deps.server();
     const { uid, params } = await server.interactionDetails(overProxy(request, deps), reply.raw);
     const { client_id: clientId, redirect_uri: redirectUri } = params as { client_id: string; redirect_uri: string };
     const client = uid === request.params.uid ? await server.Client.find(clientId) : undefined;
     return client === undefined ? null : { uid, clientId, clientName: client.clientName ?? clientId, redirectUri };
   } catch (error) {
-    if (error instanceof errors.SessionNotFound) return null;
+    if (error instanceof Error && error.name === 'SessionNotFound') return null;
     throw error;
   }
 }

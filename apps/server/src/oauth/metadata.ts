@@ -13,6 +13,9 @@ export const OAUTH_PATHS = {
   resourceMetadata: `/.well-known/oauth-protected-resource${MCP_PATH}`,
 } as const;
 
+/** What tells an access token of this server from everything else that may be in the same header. */
+export const ACCESS_TOKEN_PREFIX = 'evr_mcp_';
+
 /** What tokens are for, and all that they are for. */
 export function resourceOf(root: string): string {
   return `${root}${MCP_PATH}`;

@@ -7,13 +7,11 @@ import { errors, interactionPolicy, Provider } from 'oidc-provider';
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import { createAdapters } from './adapter.ts';
 import type { OAuthKeys } from './keys.ts';
-import { OAUTH_PATHS, resourceOf } from './metadata.ts';
+import { ACCESS_TOKEN_PREFIX, OAUTH_PATHS, resourceOf } from './metadata.ts';
 import { CLIENT_AUTH_METHODS, GRANT_TYPES, RESPONSE_TYPES, SCOPE } from './registration.ts';
 
 /** The authorization server (OAuth 2.1): codes with PKCE, refresh tokens that are spent once, access tokens for the MCP endpoint alone. */
 
-/** What tells an access token of this server from everything else that may be in the same header. */
-export const ACCESS_TOKEN_PREFIX = 'evr_mcp_';
 const REFRESH_TOKEN_PREFIX = 'evr_mcr_';
 const SECRET_BYTES = 32;
 

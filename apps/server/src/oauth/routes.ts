@@ -12,7 +12,6 @@ import { consentRoutes, overProxy } from './consent.ts';
 import { oauthErrorPage } from './consent-page.ts';
 import { createOAuthKeys } from './keys.ts';
 import { OAUTH_PATHS, resourceMetadata, serverMetadata } from './metadata.ts';
-import { createAuthorizationServer } from './provider.ts';
 import type { ShownError } from './provider.ts';
 import { parseRegistration, register, SCOPE } from './registration.ts';
 
@@ -40,17 +39,20 @@ const AUTHORIZE_PARAMETERS: ReadonlySet<string> = new Set(
 export async function oauthRoutes(root: Api, deps: OAuthDeps): Promise<void> {
   const keys = createOAuthKeys(deps.secret);
   const shown = new WeakMap<ServerResponse, ShownError>();
-  // The issuer may be known only once the server listens.
-  let provider: Provider | undefined;
-  const server = (): Provider =>
-    (provider ??= createAuthorizationServer({
+  let provider: Promise<Provider> | undefined;
+  // With the first request that needs it: the issuer may be known only once the server listens, and loading it takes longer than a start should.
+  const load = async (): Promise<Provider> => {
+    const { createAuthorizationServer } = await import('./provider.ts');
+    return createAuthorizationServer({
       db: deps.db,
       keys,
       root: deps.publicUrl(),
       corsOrigins: deps.corsOrigins,
       onFailure: (error) => root.log.error({ err: error }, 'authorization server failed'),
       showError: (response, error) => void shown.set(response, error),
-    }));
+    });
+  };
+  const server = (): Promise<Provider> => (provider ??= load());
   await root.register(async (app: Api) => {
     metadataRoutes(app, deps);
     registrationRoute(app, deps);
@@ -92,7 +94,7 @@ function registrationRoute(app: Api, deps: OAuthDeps): void {
 
 interface Serving {
   deps: OAuthDeps;
-  server: () => Provider;
+  server: () => Promise<Provider>;
   shown: WeakMap<ServerResponse, ShownError>;
 }
 
@@ -121,7 +123,7 @@ function authorizeUrl(url: string): string {
 async function serve({ deps, server, shown }: Serving, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
   const response = reply.raw;
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) response.setHeader(name, value);
-  await server().callback()(overProxy(request, deps), response);
+  await (await server()).callback()(overProxy(request, deps), response);
   const error = shown.get(response);
   if (error === undefined) {
     reply.hijack();
