@@ -1,9 +1,9 @@
-import { DEFAULT_ORG_ID } from '@everruns/contract';
+import { DEFAULT_ORG_ID, toPublicId } from '@everruns/contract';
 import type { Role } from '@everruns/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AGENT_EXAMPLES } from '../services/seeds/agents.ts';
 import { as, people, withToken } from './testing/people.ts';
-import { testApp, textOf } from './testing/test-app.ts';
+import { rowsOf, testApp, textOf } from './testing/test-app.ts';
 import type { Answer, TestApp } from './testing/test-app.ts';
 
 /** Capabilities of high risk: who may give them to an agent, by every way that there is. */
@@ -41,6 +41,26 @@ describe('capabilities of high risk', () => {
   ])('come with %s of an administrator, not of a member', async (_way, make) => {
     refused(await make(member));
     expect((await make(admin)).status).toBeLessThan(300);
+  });
+
+  it('come over the MCP endpoint as they do over REST, and are in the audit log alike', async () => {
+    const execute = async (who: Record<string, string>, name: string): Promise<Record<string, unknown>> => {
+      const response = await fetch(`${app.url}/mcp`, {
+        method: 'POST',
+        headers: { ...who, 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+        body: JSON.stringify({
+          jsonrpc: '2.0',
+          id: 1,
+          method: 'tools/call',
+          params: { name: 'execute', arguments: { operation: 'createAgent', body: agent(name, RISKY) } },
+        }),
+      });
+      return ((await response.json()) as { result: { structuredContent: Record<string, unknown> } }).result.structuredContent;
+    };
+    expect(await execute(member, 'by-mcp')).toMatchObject({ code: 'forbidden' });
+    expect(await execute(admin, 'by-mcp')).toMatchObject({ status: 201 });
+    const log = await app.call('GET', `/v1/orgs/${toPublicId('organization', DEFAULT_ORG_ID)}/audit-logs?limit=1`, undefined, admin);
+    expect(rowsOf(log.json.data)).toMatchObject([{ action: 'createAgent', actor_user_id: admin.authorization, target: { type: 'agent' } }]);
   });
 
   it('come with an example only when an administrator uses it', async () => {

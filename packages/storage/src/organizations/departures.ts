@@ -5,6 +5,8 @@ import { lockMembers } from './organizations.ts';
 
 /** Users that go, and organizations that nobody is left in. */
 
+/** Whoever lets the user in somewhere at the same time waits, and finds nobody. */
+const LOCK_USER: Statement = { name: 'departure_lock_user', text: `select id from users where id = $1 for update` };
 const MEMBERSHIPS: Statement = {
   name: 'departure_memberships',
   text: 'select org_id from org_members where user_id = $1 order by org_id',
@@ -56,6 +58,7 @@ export function deleteUser(db: Database, userId: Uuid): Promise<Departure> {
   if (userId === ANONYMOUS_USER_ID) return Promise.resolve({ kind: 'missing' });
   return db.transaction(async (tx): Promise<Departure> => {
     const closed: Uuid[] = [];
+    await tx.run(LOCK_USER, [userId]);
     for (const { org_id: orgId } of await tx.run<{ org_id: Uuid }>(MEMBERSHIPS, [userId])) {
       await lockMembers(tx, orgId);
       const [left] = await tx.run<Left>(LEFT_BEHIND, [orgId, userId]);
