@@ -355,6 +355,7 @@ describe('of everything that belongs to a session', () => {
     'dead_letters',
     'images',
     'leases',
+    'mcp_runs',
     'message_keys',
     'open_text_0',
     'open_text_1',
