@@ -51,8 +51,7 @@ export function createProviderLogins(deps: ProviderLoginDeps): ProviderLogins {
   const cookies = attemptCookies(deps.secret, deps.now);
   const find = (id: string): LoginProvider | undefined => providers.find((provider) => provider.id === id);
   const finish = async (provider: LoginProvider, query: URLSearchParams, attempt: Attempt): Promise<FinishedLogin> => {
-    const { returnTo } = attempt;
-    const { state } = attempt;
+    const { returnTo, state } = attempt;
     if (attempt.provider !== provider.id || query.get('state') !== state || !(await spendLoginState(db, hashOf(state), ATTEMPT_SECS))) {
       return { kind: 'refused', error: 'oauth_failed', returnTo };
     }
@@ -100,7 +99,8 @@ function attemptCookies(secret: string, now: () => Date) {
     async open(cookie: string): Promise<Attempt | null> {
       try {
         const { payload } = await jwtDecrypt(cookie, key, { ...algorithms, requiredClaims: ['exp'], currentDate: now() });
-        return Attempt.parse(payload);
+        // One of another version is none.
+        return Attempt.safeParse(payload).data ?? null;
       } catch (error) {
         if (error instanceof errors.JOSEError) return null;
         throw error;
