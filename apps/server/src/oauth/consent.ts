@@ -13,7 +13,7 @@ import { withQuery } from '../pages/return-to.ts';
 import { consentPage, oauthErrorPage } from './consent-page.ts';
 import type { OAuthKeys } from './keys.ts';
 import { OAUTH_PATHS, resourceOf } from './metadata.ts';
-import { shownHost } from './redirect-uris.ts';
+import { formTarget, shownHost } from './redirect-uris.ts';
 import { SCOPE } from './registration.ts';
 
 export interface ConsentDeps {
@@ -93,7 +93,7 @@ async function ask(deps: ConsentDeps, { reply, asked, caller }: Situation & { re
     formToken: formTokenOf(deps, asked, caller),
   });
   // The form's answer leads on to the client, and browsers hold that against the policy of the page.
-  return deps.sendPage(reply, page, { formTargets: [new URL(asked.redirectUri).origin] });
+  return deps.sendPage(reply, page, { formTargets: [formTarget(asked.redirectUri)] });
 }
 
 async function granted(deps: ConsentDeps, { request, asked, caller }: Situation & { request: FastifyRequest }) {

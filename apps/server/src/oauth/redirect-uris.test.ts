@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hasFreePorts, redirectUriProblem, shownHost } from './redirect-uris.ts';
+import { formTarget, hasFreePorts, redirectUriProblem, shownHost } from './redirect-uris.ts';
 
 test.each([
   ['https://client.example/cb', true],
@@ -40,4 +40,9 @@ test('ports are free where every address says which machine it is on', () => {
 test('a person sees where the browser really goes', () => {
   expect(shownHost('https://client.example:8443/cb')).toBe('client.example:8443');
   expect(shownHost('http://127.0.0.1:33/cb')).toBe('127.0.0.1 (this computer)');
+});
+
+test('the policy of the page names where its form leads in words that browsers know', () => {
+  expect(formTarget('https://client.example:8443/cb')).toBe('https://client.example:8443');
+  expect(formTarget('http://[::1]:5/cb')).toBe('http:');
 });

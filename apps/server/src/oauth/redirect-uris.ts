@@ -39,3 +39,9 @@ export function shownHost(uri: string): string {
   const { host, hostname, protocol } = new URL(uri);
   return protocol === 'http:' ? `${hostname} (this computer)` : host;
 }
+
+/** As a content security policy names it, which knows no addresses of IPv6: then everything that begins alike. */
+export function formTarget(uri: string): string {
+  const { hostname, origin, protocol } = new URL(uri);
+  return hostname.startsWith('[') ? protocol : origin;
+}
