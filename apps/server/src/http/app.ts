@@ -137,9 +137,9 @@ export interface AppSettings {
   organizations: OrganizationLimits;
   /** Where else people can log in; nowhere when absent. */
   loginProviders?: ProviderSettings;
-  schedules: ScheduleLimits;
   /** Where somebody is led who has logged in and wanted nothing else: a path of the pages; `/welcome` when absent. */
   homePath?: string;
+  schedules: ScheduleLimits;
   rates: RateSettings;
   browsers: BrowserSettings;
   /** Where the built management interface is, or will be; without it there is none. */
@@ -358,11 +358,11 @@ function accessDeps({ settings, db, ids, identity, limiter }: AppDeps): AccessDe
     }),
     isHttpsOnly: settings.browsers.isHttpsOnly,
     proxyHops: rates.proxyHops,
+    homePath: identity.auth.frontendUrl === null ? (settings.homePath ?? '/welcome') : '/',
     now: () => new Date(),
   };
 }
 
-    homePath: identity.auth.frontendUrl === null ? (settings.homePath ?? '/welcome') : '/',
 function organizationDeps({ settings, db, ids, identity, limiter, invitationMails, organizationsClosed }: AppDeps): OrganizationAreaDeps {
   return {
     db,
