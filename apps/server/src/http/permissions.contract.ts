@@ -1,13 +1,18 @@
 import { createIdSource, DEFAULT_ORG_ID, toPublicId } from '@everruns/contract';
 import type { Uuid } from '@everruns/contract';
 import { provisionOrganization } from '@everruns/storage';
+import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { provisionPlan } from '../services/provisioning.ts';
+import { authenticateAnyone } from './authenticate.ts';
+import { letIn } from './govern.ts';
+import { createInnerCalls } from './inner-calls.ts';
 import { nameOf, routesOf, streamsAndMonitoring } from './testing/all-routes.ts';
 import type { KnownRoute } from './testing/all-routes.ts';
 import { NOT_OF_ONE_ORGANIZATION, ONLY_WHOLE_CREDENTIALS, PERMISSION_TABLE, roleMeets } from './testing/permission-table.ts';
 import { testApp, textOf } from './testing/test-app.ts';
 import type { TestApp } from './testing/test-app.ts';
+import type { Api } from './types.ts';
 import type { PersonOptions } from './testing/test-identity.ts';
 
 /** Every route as everybody who might knock, with real credentials, against a table that was written by hand. */
@@ -104,7 +109,7 @@ function sample(parameter: Parameter | undefined, orgId: string): string {
 }
 
 async function statusOf(route: KnownRoute, { headers, orgId }: Asker): Promise<number> {
-  const hasBody = route.method !== 'GET';
+  const hasBody = !['GET', 'HEAD'].includes(route.method);
   const response = await fetch(app.url + pathOf(route, orgId), {
     method: route.method,
     headers: { ...headers, ...(hasBody ? { 'content-type': 'application/json' } : {}) },
@@ -115,7 +120,7 @@ async function statusOf(route: KnownRoute, { headers, orgId }: Asker): Promise<n
   return response.status;
 }
 
-type Expected = 401 | 403 | 404 | 'let in';
+type Expected = 400 | 401 | 403 | 404 | 'let in';
 type Expectation = (policy: string, route: KnownRoute) => Expected;
 
 /** What ends the credential or the account of whoever asks: these come last, one after the other. */
@@ -154,6 +159,14 @@ test('every route is in the table, every row of the table has a route, and none 
   expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
 });
 
+test('a route that does not say what it asks of its caller stops the start', async () => {
+  const bare: Api = Fastify();
+  letIn(bare, authenticateAnyone, createInnerCalls());
+  bare.get('/open', { config: { open: true } }, () => 'said to be open');
+  bare.get('/bare', () => 'open to all');
+  await expect(bare.ready()).rejects.toThrow('Routes without a policy: GET /bare');
+});
+
 test.each<[string, () => Promise<Asker>]>([
   ['no credential', async () => ({ headers: {}, orgId: DEFAULT_ORG_ID })],
   ['a revoked token', revoked],
@@ -162,6 +175,13 @@ test.each<[string, () => Promise<Asker>]>([
   ['a token that is none', async () => ({ headers: { authorization: `Bearer evr_pat_${'0'.repeat(64)}` }, orgId: DEFAULT_ORG_ID })],
 ])('%s: 401, and nothing but the open routes answers', async (_who, asker) => {
   expect(await differences(await asker(), () => 401)).toEqual([]);
+});
+
+test('asking for the headers alone asks for the same', async () => {
+  const guarded = routes.filter((route) => route.method === 'GET' && !['open', 'page'].includes(PERMISSION_TABLE[nameOf(route)] ?? ''));
+  const nobody: Asker = { headers: {}, orgId: DEFAULT_ORG_ID };
+  const answers = await Promise.all(guarded.map(async (route) => [route.url, await statusOf({ ...route, method: 'HEAD' }, nobody)]));
+  expect(answers.filter(([, status]) => status !== 401)).toEqual([]);
 });
 
 test.each<['a login' | 'a token', () => Promise<Asker>]>([
@@ -176,6 +196,15 @@ test.each<['a login' | 'a token', () => Promise<Asker>]>([
 
 test('somebody of another organization: there as the role says, whatever the routes', async () => {
   expect(await differences(await login({ orgId: OTHER, role: 'owner' }), role('owner'))).toEqual([]);
+});
+
+test('somebody of no organization: asked to choose one, or told that the one in the path is not there', async () => {
+  const expected: Expectation = (policy, { url }) => {
+    if (policy === 'known') return 401;
+    if (url.startsWith('/api/v1/orgs/:id')) return 404;
+    return policy === 'user' ? 'let in' : policy === 'platform' ? 403 : 400;
+  };
+  expect(await differences(await login({ role: null }), expected)).toEqual([]);
 });
 
 test.each(['member', 'admin', 'owner'] as const)('%s: 403 for exactly what the role lacks', async (name) => {
