@@ -318,6 +318,20 @@ describe('ending it', () => {
     expect(await list(eve)).toEqual([]);
   });
 
+  test('what a client never fetched is not there for long', async () => {
+    const left = async (): Promise<number> =>
+      Number(
+        (
+          await app.db.run({ name: 'left', text: 'select extract(epoch from max(expires_at) - engine_now())::int as s from oauth_grants' })
+        )[0]?.['s'],
+      );
+    await app.db.run({ name: 'no_grants', text: 'delete from oauth_grants' });
+    const waiting = await code();
+    expect(await left()).toBeLessThan(1_300);
+    await exchange(app.url, client, waiting);
+    expect(await left()).toBeGreaterThan(29 * 86_400);
+  });
+
   test('a client gives a token back, and another client cannot', async () => {
     const { access, refresh: kept } = await tokens();
     const revoke = (of: PlainClient): Promise<Response> =>

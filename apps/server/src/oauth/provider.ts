@@ -102,7 +102,8 @@ function configurationOf({ db, keys, root, corsOrigins, showError }: Authorizati
     ttl: {
       AccessToken: ACCESS_SECS,
       AuthorizationCode: CODE_SECS,
-      Grant: REFRESH_SECS,
+      // Until its first refresh token, which makes it last as long as that.
+      Grant: CODE_SECS + ACCESS_SECS,
       Interaction: INTERACTION_SECS,
       RefreshToken: REFRESH_SECS,
       Session: INTERACTION_SECS,
