@@ -1,6 +1,7 @@
 import type { JsonObject } from '@everruns/agent/capability';
 import { fromPublicId } from '@everruns/contract';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from './api-client.ts';
 import { compose, type Composition } from './composition.ts';
 import { payload, type Conversation, type Match } from './conversation.ts';
 import { withSetting, type Setting } from './setting.ts';
@@ -143,3 +144,46 @@ it(
     await chat.leave();
   }),
 );
+
+describe('a monitor', () => {
+  const every = { cron_expression: '0 * * * *', monitor: true };
+  /** Its next time is over. */
+  const due = (chat: Conversation): Promise<unknown> => {
+    const text = `update session_schedules set next_at = engine_now() where session_id = $1 and next_at is not null`;
+    return composition.db.run({ name: 'test_monitor_due', text }, [fromPublicId('session', chat.id)]);
+  };
+  const runs = (chat: Conversation): Promise<Match[]> =>
+    composition.api.expect<Match[]>('GET', `/v1/sessions/${chat.id}/tasks?kind=monitor`);
+  const ended = (chat: Conversation, count: number): Promise<void> =>
+    eventually(async () => (await runs(chat)).filter(({ state }) => state !== 'running').length === count, `${count} runs`);
+
+  it(
+    'makes its call without a model, and tells of a result that is another one',
+    inTurn(async (setting) => {
+      const chat = await setting.converse({ capabilities: [{ ref: 'bashkit_shell' }], tools: [] });
+      const probe = run('bash', { commands: 'cat /workspace/state.txt' }, { title: 'State', schedule: every });
+      setting.simulator.answer(() => ({ text: 'Noted.' }));
+      setting.simulator.script({ toolCalls: [probe] }, { text: 'I watch it.' });
+      await composition.api.expect('POST', `/v1/sessions/${chat.id}/fs/state.txt`, { content: 'red' });
+      await chat.say('Watch it.');
+      const made = results(chat)[0] as { schedule: Match; monitor: Match };
+      expect(made.monitor).toMatchObject({ tool: 'bash', max_runs: 100 });
+      await due(chat);
+      await eventually(() => chat.payloads('session.idled').length === 2, 'the turn that is told of the first result');
+      const asked = setting.simulator.requests.length;
+      await due(chat);
+      await ended(chat, 2);
+      expect(chat.payloads('input.message')).toHaveLength(2);
+      expect(setting.simulator.requests).toHaveLength(asked);
+      await composition.api.expect('PUT', `/v1/sessions/${chat.id}/fs/state.txt`, { content: 'green' });
+      await due(chat);
+      await eventually(() => chat.payloads('input.message').length === 3, 'the news');
+      expect(JSON.stringify(chat.payloads('input.message')[2])).toContain('green');
+      expect(await runs(chat)).toHaveLength(3);
+      expect((await runs(chat))[0]).toMatchObject({ kind: 'monitor', display_name: 'State', spec: { schedule_id: made.schedule['id'] } });
+      const path = String(made.monitor['result_path']).replace('/workspace', '');
+      expect(JSON.stringify(await composition.api.expect('GET', `/v1/sessions/${chat.id}/fs${path}`))).toContain('green');
+      await chat.leave();
+    }),
+  );
+});

@@ -38,6 +38,8 @@ export interface ScheduleRequest {
   scheduled_at?: string | undefined;
   cron_expression?: string | undefined;
   timezone?: string | undefined;
+  /** A tool call that it makes, so many times, in the place of sending its message. */
+  probe?: { value: unknown; runs: number };
 }
 
 export interface ScheduleService {
@@ -73,7 +75,8 @@ export function createScheduleService({ db, limits, now, admit }: ScheduleServic
       const { cron, timezone, nextAt } = timesOf(request, { limits, now: now() });
       const owner = admit === undefined ? null : await sessionOwner(db, place);
       if (owner !== null) await admit?.(owner);
-      const made = await createSchedule(db, { ...place, id, message: request.message, cron, timezone, nextAt }, { lease, limits });
+      const { message, probe } = request;
+      const made = await createSchedule(db, { ...place, id, message, cron, timezone, nextAt, probe }, { lease, limits });
       refuse(made, limits);
       const row = await findMadeSchedule(db, { ...place, id });
       if (row === null) throw scheduleNotFound();

@@ -6,6 +6,8 @@ import type { DueSchedule } from '@everruns/storage';
 import { nextTime } from '../schedules/cron.ts';
 import { repeat } from './context.ts';
 import type { EngineContext } from './context.ts';
+import { fireMonitor } from './monitors.ts';
+import type { Probe } from './monitors.ts';
 import { postMessage } from './service.ts';
 
 /**
@@ -25,6 +27,7 @@ type ForEach = <T extends { sessionId: string }>(
 ) => Promise<boolean>;
 
 async function fire(ctx: EngineContext, due: DueSchedule): Promise<void> {
+  if (due.probe !== null) return fireMonitor(ctx, due, due.probe as Probe);
   const message = due.alive ? await deliver(ctx, due, due.next_at) : null;
   if (message === null) return repeat(ctx, () => retireSchedule(ctx.db, due.id));
   const at = due.cron === null ? null : nextTime(due.cron, due.timezone, due.now);

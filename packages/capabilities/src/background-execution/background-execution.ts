@@ -7,7 +7,11 @@ import {
   type ToolResult,
   type ToolSpec,
 } from '@everruns/agent/capability';
+import { MAX_MONITOR_RUNS } from '@everruns/contract/session-ops/schedules';
 import { plain, taskView } from '../session-tasks/task-result.ts';
+
+/** Of one monitor, in all. */
+const DEFAULT_MONITOR_RUNS = 100;
 
 const spawnBackground: ToolSpec = {
   name: 'spawn_background',
@@ -15,7 +19,7 @@ const spawnBackground: ToolSpec = {
   category: 'Execution',
   description:
     'Runs a call of another tool in the background: you get a run id at once and go on, and are told when it has ended. Only for tools that support it, such as long shell scripts. ' +
-    'With a schedule, you are asked to make the call at that time instead.',
+    'With a schedule, you are asked to make the call at that time instead; as a monitor it is made without asking you, and you are told when its result is not what it was the time before.',
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -31,6 +35,13 @@ const spawnBackground: ToolSpec = {
           scheduled_at: { type: 'string', description: 'RFC 3339 with offset, such as 2026-01-31T09:00:00Z.' },
           cron_expression: { type: 'string', description: 'Five fields: minute, hour, day of month, month, day of week.' },
           timezone: { type: 'string', description: 'IANA name, for the expression. Default: UTC.' },
+          monitor: { type: 'boolean', description: 'Is this very call to be made at those times, without asking you? Default: false.' },
+          max_runs: {
+            type: 'integer',
+            minimum: 1,
+            maximum: MAX_MONITOR_RUNS,
+            description: `How often a monitor makes the call in all. Default: ${DEFAULT_MONITOR_RUNS}.`,
+          },
         },
         description: 'When, or how often; exactly one of the two times.',
       },
@@ -80,10 +91,25 @@ async function spawn(args: JsonObject, ctx: ToolContext): Promise<ToolResult> {
   });
 }
 
-/** Whoever is asked then makes the call anew, with whatever is allowed by then. */
-async function scheduleRun({ tool, args, title, schedule }: JsonObject, ctx: ToolContext): Promise<ToolResult> {
+interface RunTimes {
+  scheduled_at?: string;
+  cron_expression?: string;
+  timezone?: string;
+  monitor?: boolean;
+  max_runs?: number;
+}
+
+/** Whoever is asked then makes the call anew, with whatever is allowed by then. A monitor makes the call that was allowed now. */
+async function scheduleRun(
+  { tool, args, title, schedule, signal_on_completion: signal }: JsonObject,
+  ctx: ToolContext,
+): Promise<ToolResult> {
   const name = title === undefined ? '' : ` (${title as string})`;
+  const { monitor: isMonitor = false, max_runs = DEFAULT_MONITOR_RUNS, ...times } = schedule as RunTimes;
   const message = `Run the tool ${tool as string} in the background with spawn_background${name}. Its arguments: ${JSON.stringify(args)}`;
-  const times = schedule as { scheduled_at?: string; cron_expression?: string; timezone?: string };
-  return toolSuccess({ schedule: plain(await ctx.session.call('schedules.create', { message, ...times })) });
+  if (!isMonitor) return toolSuccess({ schedule: plain(await ctx.session.call('schedules.create', { message, ...times })) });
+  const monitor = { title: (title ?? tool) as string, signal: signal !== false, max_runs };
+  const made = plain(await ctx.session.call('schedules.create', { message, ...times, monitor }));
+  const result_path = `/workspace/.background/${made['id'] as string}/result.json`;
+  return toolSuccess({ schedule: made, monitor: { tool: tool as string, args: args as JsonObject, max_runs, result_path } });
 }

@@ -6,6 +6,9 @@ import { batch, op } from './op.ts';
 
 const MAX_MESSAGE_CHARS = 10_000;
 
+/** Of one monitor, in all. */
+export const MAX_MONITOR_RUNS = 1_000;
+
 const message = z
   .string()
   .refine((text) => text.trim() !== '', 'must not be empty')
@@ -19,6 +22,10 @@ export const SCHEDULE_OPS = {
       scheduled_at: z.string().optional(),
       cron_expression: z.string().max(200).optional(),
       timezone: z.string().max(100).optional(),
+      /** Makes the call that this one delegates to, in the place of sending the message. */
+      monitor: z
+        .strictObject({ title: z.string().min(1).max(200), signal: z.boolean(), max_runs: z.int().min(1).max(MAX_MONITOR_RUNS) })
+        .optional(),
     }),
   ),
   'schedules.list': op<{ schedules: SessionSchedule[] }>()(z.strictObject({})),

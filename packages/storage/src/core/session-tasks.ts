@@ -145,6 +145,30 @@ export async function findSessionTask(db: Queryable, { orgId, id, sessionId }: S
   return (await db.run<SessionTaskRow>(FIND, [orgId, id, sessionId ?? null]))[0] ?? null;
 }
 
+const LIVE_MONITOR: Statement = {
+  name: 'session_monitor_live',
+  text: `select 1 from session_tasks where session_id = $1 and kind = 'monitor' and state in ${LIVE} and spec->>'schedule_id' = $2 limit 1`,
+};
+const LAST_MONITOR: Statement = {
+  name: 'session_monitor_last',
+  text: `select ${COLUMN_LIST} from session_tasks where session_id = $1 and kind = 'monitor' and spec->>'schedule_id' = $2 and id <> $3 and finished_at is not null
+    order by created_at desc, id desc limit 1`,
+};
+
+/** Is a run of this schedule under way? */
+export async function findLiveMonitorRun(db: Queryable, at: { sessionId: Uuid; scheduleId: string }): Promise<boolean> {
+  return (await db.run(LIVE_MONITOR, [at.sessionId, at.scheduleId])).length > 0;
+}
+
+/** The run of a schedule that ended before this one. */
+export async function lastMonitorRun(
+  db: Queryable,
+  run: Pick<SessionTaskRow, 'id' | 'session_id' | 'spec'>,
+): Promise<SessionTaskRow | null> {
+  const [row] = await db.run<SessionTaskRow>(LAST_MONITOR, [run.session_id, run.spec['schedule_id'] ?? null, run.id]);
+  return row ?? null;
+}
+
 export async function newestSessionTask(db: Queryable, at: { orgId: Uuid; sessionId: Uuid }): Promise<SessionTaskRow | null> {
   return (await db.run<SessionTaskRow>(NEWEST, [at.orgId, at.sessionId]))[0] ?? null;
 }

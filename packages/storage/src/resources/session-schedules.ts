@@ -4,6 +4,7 @@ import type { WriterLease } from '../core/fence.ts';
 import { writtenEvents } from '../core/written.ts';
 import type { WrittenRow } from '../core/written.ts';
 import type { Database, Queryable, Row, Statement } from '../database.ts';
+import { storableJson } from '../json.ts';
 import { lockLimit } from '../limits.ts';
 
 /** Messages that a session gets at a time. The session's head is locked by every write, so that one firing and one change follow each other. */
@@ -20,11 +21,16 @@ export interface ScheduleRow extends Row {
   next_at: Date | null;
   triggered: number;
   last_triggered_at: Date | null;
+  /** The tool call that it makes, as its maker has stored it; null for one that sends its message. */
+  probe: unknown;
+  /** How often it makes it still; null for one that sends its message. */
+  runs_left: number | null;
   created_at: Date;
   updated_at: Date;
 }
 
-const COLUMNS = 'id, session_id, org_id, message, cron, timezone, enabled, next_at, triggered, last_triggered_at, created_at, updated_at';
+const COLUMNS =
+  'id, session_id, org_id, message, cron, timezone, enabled, next_at, triggered, last_triggered_at, probe, runs_left, created_at, updated_at';
 
 /** First, in a statement of its own: what is counted under the lock is seen by the next one's snapshot only. */
 const LOCK: Statement = {
@@ -44,8 +50,8 @@ const CREATE: Statement = {
    select (select count(*) from session_schedules s where s.session_id = $1 and s.enabled and s.next_at is not null and s.id <> $3) as session,
      (select count(*) from (select 1 from session_schedules s where s.org_id = $2 and s.enabled and s.next_at is not null and s.id <> $3 limit $11::int) o) as org),
  w as (
-   insert into session_schedules (id, session_id, org_id, message, cron, timezone, next_at)
-   select $3, h.session_id, h.org_id, $4, $5, $6, $7::timestamptz from h, n where ${fenced('$8')} and n.session < $10::int and n.org < $11::int
+   insert into session_schedules (id, session_id, org_id, message, cron, timezone, next_at, probe, runs_left)
+   select $3, h.session_id, h.org_id, $4, $5, $6, $7::timestamptz, $12::jsonb, $13::int from h, n where ${fenced('$8')} and n.session < $10::int and n.org < $11::int
    on conflict (id) do nothing returning ${COLUMNS}),
  gone as (
    delete from session_schedules s using w where s.id = any(array(
@@ -91,7 +97,7 @@ const ENABLE: Statement = {
 /** Those of sessions that are gone have no head, and wait for the purge. */
 const DUE: Statement = {
   name: 'schedules_due',
-  text: `select s.id, s.session_id, s.org_id, s.message, s.cron, s.timezone, s.enabled, s.next_at, s.triggered, s.last_triggered_at, s.created_at, s.updated_at,
+  text: `select s.id, s.session_id, s.org_id, s.message, s.cron, s.timezone, s.enabled, s.next_at, s.triggered, s.last_triggered_at, s.probe, s.runs_left, s.created_at, s.updated_at,
       c.now, (select h.session_id from session_heads h where h.session_id = s.session_id limit 1) is not null as alive
     from (select engine_now() as now) c, session_schedules s
     where s.enabled and s.next_at is not null and s.next_at <= (select engine_now()) order by s.next_at limit $1`,
@@ -107,7 +113,7 @@ const ADVANCE: Statement = {
  ok as materialized (
    select h.session_id, h.last_seq + 1 as seq, greatest(engine_now(), h.last_ts) as ts, s.id as schedule_id, s.message, s.triggered from h, s),
  u as (
-   update session_schedules y set next_at = $4::timestamptz, triggered = ok.triggered + 1, last_triggered_at = ok.ts from ok where y.id = ok.schedule_id),
+   update session_schedules y set next_at = $4::timestamptz, runs_left = coalesce($6::int, y.runs_left), triggered = ok.triggered + 1, last_triggered_at = ok.ts from ok where y.id = ok.schedule_id),
  n as (update session_heads y set last_seq = ok.seq, last_ts = ok.ts from ok where y.session_id = ok.session_id),
  x as materialized (
    select ok.session_id, ok.seq, event_id(ok.ts, ok.session_id, ok.seq::int, (random() * 536870911)::int) as id, 'schedule.triggered' as type, ok.ts,
@@ -130,6 +136,8 @@ export interface NewSchedule extends SessionRef {
   cron: string | null;
   timezone: string;
   nextAt: Date;
+  /** A tool call that it makes, so many times, in the place of sending its message. */
+  probe?: { value: unknown; runs: number } | undefined;
 }
 
 export interface ScheduleLimits {
@@ -145,9 +153,11 @@ export async function createSchedule(
   schedule: NewSchedule,
   options: { lease: WriterLease; limits: ScheduleLimits },
 ): Promise<CreateScheduleResult> {
-  const { sessionId, orgId, id, message, cron, timezone, nextAt } = schedule;
+  const { sessionId, orgId, id, message, cron, timezone, nextAt, probe } = schedule;
   const { lease, limits } = options;
-  const values = [sessionId, orgId, id, message, cron, timezone, nextAt, ...fenceValues(lease), limits.perSession, limits.perOrg];
+  const fields = [sessionId, orgId, id, message, cron, timezone, nextAt];
+  const probed = probe === undefined ? [null, null] : [storableJson(probe.value), probe.runs];
+  const values = [...fields, ...fenceValues(lease), limits.perSession, limits.perOrg, ...probed];
   const [row] = await underLock<{ standing: boolean; session_room: boolean; org_room: boolean } & Row>(db, schedule, [CREATE, values]);
   if (row === undefined) return 'not_found';
   if (!row.standing) throw new LeaseLostError('The lease has ended.');
@@ -228,9 +238,16 @@ export function dueSchedules(db: Queryable, limit: number): Promise<DueSchedule[
 export async function advanceSchedule(
   db: Queryable,
   due: { sessionId: Uuid; id: Uuid; at: Date | null },
-  next: { at: Date | null; data: Record<string, unknown> },
+  next: { at: Date | null; data: Record<string, unknown>; runsLeft?: number },
 ): Promise<DurableEvent[]> {
-  const rows = await db.run<WrittenRow>(ADVANCE, [due.sessionId, due.id, due.at, next.at, JSON.stringify(next.data)]);
+  const rows = await db.run<WrittenRow>(ADVANCE, [
+    due.sessionId,
+    due.id,
+    due.at,
+    next.at,
+    JSON.stringify(next.data),
+    next.runsLeft ?? null,
+  ]);
   return writtenEvents(due.sessionId, rows);
 }
 

@@ -38,6 +38,8 @@ export interface RunDraft {
   title: string;
   wakes: boolean;
   context: EventContext;
+  /** The schedule that makes it, by its public id. */
+  monitor?: string;
 }
 
 interface Made {
@@ -98,7 +100,7 @@ async function makeRun(
 export async function insertRun(
   ctx: EngineContext,
   tx: Queryable,
-  { orgId, sessionId, taskId: id, runId, call, title, wakes, context }: RunDraft,
+  { orgId, sessionId, taskId: id, runId, call, title, wakes, context, monitor }: RunDraft,
   parent: { root: Uuid; depth: number },
 ): Promise<Omit<Made, 'answer'> & { task: SessionTaskRow }> {
   const start = startBackground(runId, { call, owner: { session_id: sessionId }, taskId: id }, { ids: ctx.ids, nowMs: ctx.nowMs() });
@@ -109,12 +111,12 @@ export async function insertRun(
     sessionId,
     rootSessionId: parent.root,
     fields: {
-      kind: 'background_tool',
+      kind: monitor === undefined ? 'background_tool' : 'monitor',
       display_name: title,
       state: 'running',
       state_detail: null,
       summary: null,
-      spec: { tool: call.name, arguments: call.arguments },
+      spec: { tool: call.name, arguments: call.arguments, ...(monitor !== undefined && { schedule_id: monitor }) },
       progress: null,
       error: null,
       input_request: null,

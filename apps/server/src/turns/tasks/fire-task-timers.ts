@@ -1,3 +1,4 @@
+import { isRecord } from '@everruns/agent/objects';
 import { PlatformError, toPublicId } from '@everruns/contract';
 import type { DurableEvent, ErrorCode, TaskContentPart, Uuid } from '@everruns/contract';
 import type { TaskReport } from '@everruns/engine';
@@ -10,6 +11,7 @@ import {
   findSessionTask,
   findTaskMessage,
   forgetBackground,
+  lastMonitorRun,
   lockSessionTask,
   moveDueTasks,
   putOffTimer,
@@ -17,7 +19,8 @@ import {
   wakeWaitingCalls,
   writeFile,
 } from '@everruns/storage';
-import type { SessionTaskChanges, SessionTaskRow, TaskTimer } from '@everruns/storage';
+import type { Queryable, SessionTaskChanges, SessionTaskRow, TaskTimer } from '@everruns/storage';
+import { isDeepStrictEqual } from 'node:util';
 import { cancelTurn } from '../cancel.ts';
 import { repeat, wake } from '../context.ts';
 import type { EngineContext } from '../context.ts';
@@ -82,7 +85,7 @@ async function keepResult(ctx: EngineContext, task: SessionTaskRow, { changes, s
   const { state = task.state, error = null, result = task.result } = changes;
   if (!ENDED_TASK_STATES.has(state)) return {};
   const id = toPublicId('task', task.id);
-  const path = task.kind === 'background_tool' ? `/.background/${id}/result.json` : `/.tasks/${id}/result.json`;
+  const path = resultPath(task, id);
   const content = {
     task_id: id,
     display_name: task.display_name,
@@ -97,6 +100,12 @@ async function keepResult(ctx: EngineContext, task: SessionTaskRow, { changes, s
   const written = await repeat(ctx, () => writeFile(ctx.db, writer, write));
   if (written.verdict !== 'ok') return {};
   return { result_path: path, artifacts: [{ type: 'file', name: 'result.json', path }] };
+}
+
+/** The runs of a monitor follow each other in one file. */
+function resultPath({ kind, spec }: SessionTaskRow, id: string): string {
+  if (kind === 'monitor') return `/.background/${String(spec['schedule_id'])}/result.json`;
+  return kind === 'background_tool' ? `/.background/${id}/result.json` : `/.tasks/${id}/result.json`;
 }
 
 export interface TaskEnd {
@@ -125,7 +134,7 @@ export async function endTask(ctx: EngineContext, task: SessionTaskRow, { timerI
       const changed = await changeTask(tx, row, changes);
       if (isOver) await dropTaskTimers(tx, task.id, 'task_cancel');
       const woken = isOver ? await wakeWaitingCalls(tx, task.id) : 0;
-      const wakes = woken === 0 && wantsWaking(changed.row, row);
+      const wakes = woken === 0 && wantsWaking(changed.row, row) && (await isNews(tx, changed.row));
       if (wakes) {
         const id = namedId(`wake:${task.id}:${changed.row.state}:${changed.row.updated_at.toISOString()}`);
         await addTaskTimer(tx, { id, kind: 'task_wake', ...at, taskId: task.id, payload: {}, delayMs: 0 });
@@ -143,6 +152,18 @@ export async function endTask(ctx: EngineContext, task: SessionTaskRow, { timerI
   if (told.sends) ctx.sendWebhooks();
   if (told.woken > 0) await resumeCalls(ctx);
   if (told.wakes) ctx.fireSoon();
+}
+
+/** A monitor tells of what is not as it was the time before. */
+async function isNews(tx: Queryable, run: SessionTaskRow): Promise<boolean> {
+  if (run.kind !== 'monitor') return true;
+  const before = await lastMonitorRun(tx, run);
+  return before === null || !isDeepStrictEqual(outcomeIn(before), outcomeIn(run));
+}
+
+function outcomeIn({ state, result, error }: SessionTaskRow): unknown {
+  const { duration_ms: _took, ...rest } = isRecord(result) ? result : {};
+  return [state, isRecord(result) ? rest : result, error?.kind ?? null];
 }
 
 function wantsWaking(now: SessionTaskRow, before: SessionTaskRow): boolean {
