@@ -1,4 +1,4 @@
-import { PlatformError, toPublicId } from '@everruns/contract';
+import { ANONYMOUS_USER_ID, PlatformError, toPublicId } from '@everruns/contract';
 import type { CurrentUser, IdSource, Organization, Permission, UpdateOrganization, UpdateUser, User, Uuid } from '@everruns/contract';
 import {
   completeOnboarding,
@@ -93,7 +93,8 @@ export function createOrganizationService({ db, ids, grade, admit, limit }: Orga
         name: user.name,
         roles: memberships.filter((membership) => membership.org_id === scope.orgId).map(({ role }) => role),
         avatar_url: user.avatar_url,
-        email_verified: user.email_verified_at !== null,
+        // The anonymous user has no address to prove.
+        email_verified: user.id === ANONYMOUS_USER_ID ? null : user.email_verified_at !== null,
         organizations: memberships
           .filter(({ org_id }) => boundOrgId === null || org_id === boundOrgId)
           .map(({ org_id, org_name, role }) => ({
