@@ -1,4 +1,4 @@
-import { ANONYMOUS_USER_ID, DEFAULT_ORG_ID, PlatformError, ROLE_PERMISSIONS, withinScopes } from '@everruns/contract';
+import { ANONYMOUS_USER_ID, DEFAULT_ORG_ID, fromPublicId, PlatformError, ROLE_PERMISSIONS, withinScopes } from '@everruns/contract';
 import type { Uuid } from '@everruns/contract';
 import type { FastifyRequest } from 'fastify';
 import type { AccessTokens } from '../identity/access-tokens.ts';
@@ -8,6 +8,7 @@ import { ACCESS_COOKIE } from './auth-cookies.ts';
 import { ANYONE } from './caller.ts';
 import type { Caller } from './caller.ts';
 import { chooseOrganization, noSuchOrganization, ORG_COOKIE, ORG_HEADER, requireId } from './organization-choice.ts';
+import type { RoleOf } from './path-organization.ts';
 import { requireOwnOrigin } from './own-origin.ts';
 import type { TrustsOrigin } from './own-origin.ts';
 
@@ -17,13 +18,24 @@ export type Authenticate = (request: FastifyRequest) => Caller | Promise<Caller>
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Auth mode `none`: everybody is the anonymous administrator of the default organization, whatever credential comes along. Another
- * organization than that is as good as missing.
+ * Auth mode `none`: everybody is the anonymous administrator of the default organization, whatever credential comes along, or the owner of one that
+ * the anonymous user has made, where a request chooses it. Every other one is as good as missing. Only that choice costs a statement.
  */
-export function authenticateAnyone(request: Pick<FastifyRequest, 'headers'>): Caller {
-  const wanted = request.headers[ORG_HEADER];
-  if (wanted !== undefined && requireId(wanted) !== DEFAULT_ORG_ID) throw noSuchOrganization();
-  return ANYONE;
+export function anyoneIn(roleOf: RoleOf): Authenticate {
+  return ({ headers, cookies }) => {
+    const header = headers[ORG_HEADER];
+    const remembered = header === undefined ? fromPublicId('organization', cookies?.[ORG_COOKIE] ?? '') : null;
+    const wanted = header === undefined ? remembered : requireId(header);
+    return wanted === null || wanted === DEFAULT_ORG_ID ? ANYONE : anyoneElsewhere(wanted, { roleOf, isNamed: header !== undefined });
+  };
+}
+
+async function anyoneElsewhere(orgId: Uuid, { roleOf, isNamed }: { roleOf: RoleOf; isNamed: boolean }): Promise<Caller> {
+  const role = await roleOf(orgId, ANONYMOUS_USER_ID);
+  if (role !== null) return { ...ANYONE, orgId, role, permissions: ROLE_PERMISSIONS[role] };
+  // A cookie may be left over from before.
+  if (!isNamed) return ANYONE;
+  throw noSuchOrganization();
 }
 
 export interface AuthenticateDeps {

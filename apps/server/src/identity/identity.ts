@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { ANONYMOUS_USER_ID } from '@everruns/contract';
 import type { IdSource } from '@everruns/contract';
-import { deleteTokensOf, ensureOperator, findLoginUser, promoteOperator } from '@everruns/storage';
+import { deleteTokensOf, ensureOperator, findLoginUser, promoteOperator, roleIn } from '@everruns/storage';
 import type { Database } from '@everruns/storage';
 import type { AuthSettings } from '../config-auth.ts';
-import { authenticateAnyone, createAuthenticate } from '../http/authenticate.ts';
+import { anyoneIn, createAuthenticate } from '../http/authenticate.ts';
 import type { Authenticate } from '../http/authenticate.ts';
 import type { TrustsOrigin } from '../http/own-origin.ts';
 import type { AuthLimits } from '../limits/auth-limits.ts';
@@ -73,7 +73,7 @@ export function createIdentity(deps: IdentityDeps): Identity {
     auth,
     authenticate:
       auth.mode === 'none'
-        ? authenticateAnyone
+        ? anyoneIn((orgId, userId) => roleIn(db, orgId, userId))
         : createAuthenticate({
             accessTokens,
             logins: (login) => findLoginUser(db, login),
