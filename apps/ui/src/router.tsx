@@ -1,4 +1,5 @@
 import { createRoute, createRouter, Navigate } from '@tanstack/react-router';
+import { agentRoutes } from './pages/agents/routes.ts';
 import { sessionRoutes } from './pages/sessions/routes.ts';
 import { rootRoute } from './root-route.tsx';
 
@@ -9,7 +10,7 @@ const home = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([home, ...sessionRoutes]),
+  routeTree: rootRoute.addChildren([home, ...sessionRoutes, ...agentRoutes]),
   defaultPreload: 'intent',
   scrollRestoration: true,
 });
