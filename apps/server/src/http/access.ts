@@ -11,6 +11,7 @@ import { createProviderLogins } from '../identity/providers/provider-logins.ts';
 import { createServiceAccountService } from '../identity/service-accounts.ts';
 import { createTokenService } from '../identity/tokens.ts';
 import { createSendPage, loadStylesheet } from '../pages/layout.ts';
+import type { HomePath } from '../pages/return-to.ts';
 import { pageRoutes } from '../pages/routes.ts';
 import type { InvitationService } from '../services/organization-invitations.ts';
 import type { OrganizationService } from '../services/organizations.ts';
@@ -35,8 +36,8 @@ export interface AccessDeps {
   publicUrl: () => string;
   isHttpsOnly: boolean;
   proxyHops: number;
-  /** Where somebody is led who has logged in and wanted nothing else. */
-  homePath: string;
+  /** Where somebody is led who has logged in and wanted nothing else; another place for who belongs to no organization. */
+  homePath: HomePath;
   now: () => Date;
 }
 

@@ -113,7 +113,7 @@ import { workspaceRoutes } from './routes/workspaces.ts';
 import type { Limiter } from '../limits/limiter.ts';
 import { answerBrowsers } from './browsers.ts';
 import type { BrowserSettings } from './browsers.ts';
-import { serveUserInterface } from './user-interface.ts';
+import { isBuilt, serveUserInterface } from './user-interface.ts';
 import { limitRequests, organizationRate, sessionRate } from './rate-limits.ts';
 import type { RateSettings } from './rate-limits.ts';
 import type { Api } from './types.ts';
@@ -137,8 +137,6 @@ export interface AppSettings {
   organizations: OrganizationLimits;
   /** Where else people can log in; nowhere when absent. */
   loginProviders?: ProviderSettings;
-  /** Where somebody is led who has logged in and wanted nothing else: a path of the pages; `/welcome` when absent. */
-  homePath?: string;
   schedules: ScheduleLimits;
   rates: RateSettings;
   browsers: BrowserSettings;
@@ -358,7 +356,7 @@ function accessDeps({ settings, db, ids, identity, limiter }: AppDeps): AccessDe
     }),
     isHttpsOnly: settings.browsers.isHttpsOnly,
     proxyHops: rates.proxyHops,
-    homePath: identity.auth.frontendUrl === null ? (settings.homePath ?? '/welcome') : '/',
+    homePath: (isMember) => (identity.auth.frontendUrl !== null || (isMember && isBuilt(settings.uiDirectory ?? null)) ? '/' : '/welcome'),
     now: () => new Date(),
   };
 }

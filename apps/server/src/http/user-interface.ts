@@ -47,11 +47,16 @@ export async function serveUserInterface(app: Api, { directory, apiPrefix }: Use
       void reply.sendFile(path, directory);
       return true;
     }
-    if (!wantsPage(request) || !existsSync(join(directory, 'index.html'))) return false;
+    if (!wantsPage(request) || !isBuilt(directory)) return false;
     reply.header('cache-control', 'no-cache').header('content-security-policy', POLICY);
     void reply.sendFile('index.html', directory);
     return true;
   };
+}
+
+/** Whether there are pages by now. */
+export function isBuilt(directory: string | null): boolean {
+  return directory !== null && existsSync(join(directory, 'index.html'));
 }
 
 function wantsPage({ headers }: FastifyRequest): boolean {

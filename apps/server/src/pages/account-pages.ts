@@ -91,7 +91,7 @@ function welcomeForms(app: Api, tools: PageTools): void {
   app.get('/welcome', PAGE, async (request, reply) => {
     const caller = await requireLogin(tools, request, reply);
     if (caller === null) return reply.redirect(withQuery('/login', { return_to: '/welcome' }), 303);
-    return send(reply, welcomePage(await organizations.me(caller)));
+    return send(reply, welcomePage({ ...(await organizations.me(caller)), home: tools.homePath(true) }));
   });
   app.post('/organizations', PAGE, async (request, reply) => {
     const caller = await requireLogin(tools, request, reply);
@@ -112,7 +112,7 @@ function welcomeForms(app: Api, tools: PageTools): void {
       return send(reply, welcomePage({ ...(await organizations.me(caller)), wrong: message }), { status });
     }
     if (value === null) return send(reply, welcomePage({ ...(await organizations.me(caller)), wrong: wrong['name'] }), { status: 400 });
-    return reply.redirect('/welcome', 303);
+    return reply.redirect(tools.homePath(true), 303);
   });
 }
 
@@ -141,6 +141,6 @@ function invitationForms(app: Api, tools: PageTools): void {
       const { message, status } = refusal(error);
       return send(reply, invitationPage(token, (await organizations.me(caller)).email, message), { status });
     }
-    return reply.redirect('/welcome', 303);
+    return reply.redirect(tools.homePath(true), 303);
   });
 }

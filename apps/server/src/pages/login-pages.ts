@@ -45,16 +45,17 @@ export function offersOf({ identity, providers, apiPrefix }: PageTools, returnTo
 }
 
 /** To where somebody wanted to go. Paths of the API and of OAuth may lead on to other origins, which a form itself must not. */
-function goOn({ send, apiPrefix, homePath }: PageTools, reply: FastifyReply, returnTo: string | null): FastifyReply {
-  const target = returnTo ?? homePath;
+function goOn({ send, apiPrefix }: PageTools, reply: FastifyReply, target: string): FastifyReply {
   const leadsOn = target.startsWith('/oauth/') || target.startsWith(`${apiPrefix}/v1/`);
   return leadsOn ? send(reply, continuePage(target)) : reply.redirect(target, 303);
 }
 
-async function enter(tools: PageTools, request: FastifyRequest, reply: FastifyReply, opened: OpenedLogin): Promise<void> {
+/** Where the person goes who has not said where. */
+async function enter(tools: PageTools, request: FastifyRequest, reply: FastifyReply, opened: OpenedLogin): Promise<string> {
   const { isHttpsOnly, identity } = tools;
   const { accessSecs, refreshSecs } = identity.auth;
   await welcome(request, reply, { ...opened, cookies: { isHttpsOnly, accessSecs, refreshSecs } });
+  return tools.homePath(opened.user.memberships.length > 0);
 }
 
 function clientOf(request: FastifyRequest, { proxyHops }: PageTools) {
@@ -67,7 +68,8 @@ function loginForm(app: Api, tools: PageTools): void {
     const query = textsOf(request.query);
     const returnTo = safeReturnTo(query['return_to']);
     const wrong: Wrong = { ...(query['error'] !== undefined && { form: ERRORS[query['error']] ?? ERRORS['oauth_failed'] ?? '' }) };
-    if (query['error'] === undefined && (await browserLogin(request, reply)) !== null) return reply.redirect(returnTo ?? homePath, 303);
+    if (query['error'] === undefined && (await browserLogin(request, reply)) !== null)
+      return reply.redirect(returnTo ?? homePath(true), 303);
     return send(reply, loginPage({ offers: offersOf(tools, returnTo), returnTo, wrong, done: DONE[query['done'] ?? ''] ?? null }));
   });
   app.post('/login', PAGE, async (request, reply) => {
@@ -81,13 +83,13 @@ function loginForm(app: Api, tools: PageTools): void {
     const { value, wrong } = checked(Login, texts);
     if (value === null) return again(wrong, 400);
     try {
-      await enter(tools, request, reply, await identity.logins.byPassword(value, clientOf(request, tools)));
+      const home = await enter(tools, request, reply, await identity.logins.byPassword(value, clientOf(request, tools)));
+      return goOn(tools, reply, returnTo ?? home);
     } catch (error) {
       const refused = refusal(error);
       if (refused.code === 'unauthenticated') await request.recordAudit({ action: 'auth.login.failure', actorUserId: null, target: null });
       return again({ form: refused.message }, refused.status);
     }
-    return goOn(tools, reply, returnTo);
   });
 }
 
@@ -96,7 +98,7 @@ function registerForm(app: Api, tools: PageTools): void {
   app.get('/register', PAGE, async (request, reply) => {
     const returnTo = safeReturnTo(textsOf(request.query)['return_to']);
     if (identity.auth.signup === 'closed') return reply.redirect(withQuery('/login', { return_to: returnTo }), 303);
-    if ((await browserLogin(request, reply)) !== null) return reply.redirect(returnTo ?? homePath, 303);
+    if ((await browserLogin(request, reply)) !== null) return reply.redirect(returnTo ?? homePath(true), 303);
     return send(reply, registerPage({ offers: offersOf(tools, returnTo), returnTo }));
   });
   app.post('/register', PAGE, async (request, reply) => {
@@ -113,12 +115,12 @@ function registerForm(app: Api, tools: PageTools): void {
       const userId = await identity.accounts.register(value);
       if (userId === null) return send(reply, mailSentPage(value.email, 'register'));
       await request.recordAudit({ action: 'auth.register.success', actorUserId: userId, target: { type: 'user', id: userId } });
-      await enter(tools, request, reply, await identity.logins.open(userId, clientOf(request, tools)));
+      const home = await enter(tools, request, reply, await identity.logins.open(userId, clientOf(request, tools)));
+      return goOn(tools, reply, returnTo ?? home);
     } catch (error) {
       const refused = refusal(error);
       return again(refused.field === 'email' ? { email: refused.message } : { form: refused.message }, refused.status);
     }
-    return goOn(tools, reply, returnTo);
   });
 }
 

@@ -8,6 +8,7 @@ import type { ProgramLogins } from '../identity/program-logins.ts';
 import type { InvitationService } from '../services/organization-invitations.ts';
 import type { OrganizationService } from '../services/organizations.ts';
 import type { SendPage } from './layout.ts';
+import type { HomePath } from './return-to.ts';
 
 export interface PagesDeps {
   identity: Identity;
@@ -21,8 +22,8 @@ export interface PagesDeps {
   publicUrl: () => string;
   isHttpsOnly: boolean;
   proxyHops: number;
-  /** Where somebody is led who has logged in and wanted nothing else. */
-  homePath: string;
+  /** Where somebody is led who has logged in and wanted nothing else; another place for who belongs to no organization. */
+  homePath: HomePath;
 }
 
 /** What every page is made with. */

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createMemoryLimiter } from '../limits/memory-limiter.ts';
 import { PASSWORD } from '../http/testing/test-identity.ts';
@@ -11,6 +14,8 @@ beforeAll(async () => {
   app = await testApp({ auth: 'full' });
 });
 afterAll(() => app.close());
+
+const OWN = { 'sec-fetch-site': 'same-origin' };
 
 interface Seen {
   status: number;
@@ -29,8 +34,8 @@ async function seen(response: Response): Promise<Seen> {
 const look = async (path: string, headers: Record<string, string> = {}, at = app): Promise<Seen> =>
   seen(await fetch(at.url + path, { headers, redirect: 'manual' }));
 
-async function submit(path: string, values: Record<string, string>, headers: Record<string, string> = { 'sec-fetch-site': 'same-origin' }) {
-  return seen(await fetch(app.url + path, { method: 'POST', body: new URLSearchParams(values), headers, redirect: 'manual' }));
+async function submit(path: string, values: Record<string, string>, headers: Record<string, string> = OWN, at = app): Promise<Seen> {
+  return seen(await fetch(at.url + path, { method: 'POST', body: new URLSearchParams(values), headers, redirect: 'manual' }));
 }
 
 const cookieOf = (page: Seen): string => [...page.cookies.values()].map((line) => line.split(';')[0] ?? '').join('; ');
@@ -266,5 +271,21 @@ test('where a front end is elsewhere, only the page of the command line is left'
       expect((await look(path, {}, elsewhere)).status).toBe(404);
   } finally {
     await elsewhere.close();
+  }
+});
+
+test('people are led to the management interface once it is built, and first to an organization if they have none', async () => {
+  const uiDirectory = await mkdtemp(join(tmpdir(), 'everruns-ui-'));
+  const built = await testApp({ auth: 'full', uiDirectory });
+  try {
+    const homeOf = async (email: string) => (await submit('/login', { email, password: PASSWORD }, OWN, built)).to;
+    const [member, stranger] = [await built.person(), await built.person({ role: null })];
+    expect(await homeOf(member.email)).toBe('/welcome');
+    await writeFile(join(uiDirectory, 'index.html'), '<!doctype html><title>built</title>');
+    expect([await homeOf(member.email), await homeOf(stranger.email)]).toEqual(['/', '/welcome']);
+    expect((await look('/login', { accept: 'text/html' }, built)).text).toContain('<h1>Log in</h1>');
+  } finally {
+    await built.close();
+    await rm(uiDirectory, { recursive: true });
   }
 });

@@ -10,6 +10,9 @@ export function safeReturnTo(wanted: unknown): string | null {
   return url.origin === 'http://origin.invalid' && !url.pathname.startsWith('//') ? wanted : null;
 }
 
+/** Where somebody is led who has logged in and wanted nothing else. Who belongs to no organization has to find one first. */
+export type HomePath = (isMember: boolean) => string;
+
 /** `path` with the parameters that have a value. */
 export function withQuery(path: string, parameters: Readonly<Record<string, string | null | undefined>>): string {
   const query = new URLSearchParams();

@@ -5,6 +5,7 @@ import type { Identity } from '../../identity/identity.ts';
 import { ATTEMPT_SECS } from '../../identity/providers/provider-logins.ts';
 import type { FinishedLogin, ProviderLogins } from '../../identity/providers/provider-logins.ts';
 import { safeReturnTo, withQuery } from '../../pages/return-to.ts';
+import type { HomePath } from '../../pages/return-to.ts';
 import { addressOf } from '../rate-limits.ts';
 import type { Api } from '../types.ts';
 import { welcome } from './auth.ts';
@@ -15,7 +16,7 @@ export interface ProviderLoginRouteDeps {
   logins: ProviderLogins;
   isHttpsOnly: boolean;
   proxyHops: number;
-  homePath: string;
+  homePath: HomePath;
 }
 
 const COOKIE = 'oauth_state';
@@ -71,7 +72,7 @@ export function providerLoginRoutes(app: Api, deps: ProviderLoginRouteDeps): voi
       if (finished.outcome !== 'known') await recordIdentity(request, finished);
       const { accessSecs, refreshSecs } = identity.auth;
       await welcome(request, reply, { ...opened, cookies: { isHttpsOnly: secure, accessSecs, refreshSecs } });
-      return reply.redirect(`${identity.frontendUrl()}${finished.returnTo ?? deps.homePath}`);
+      return reply.redirect(`${identity.frontendUrl()}${finished.returnTo ?? deps.homePath(opened.user.memberships.length > 0)}`);
     },
   );
 }

@@ -105,11 +105,13 @@ export interface WelcomeState {
   name: string;
   email: string;
   organizations: readonly { name: string; role: string }[];
+  /** Where everything is. */
+  home?: string;
   /** What is wrong with the name of a new organization. */
   wrong?: string | undefined;
 }
 
-export function welcomePage({ name, email, organizations, wrong }: WelcomeState): Page {
+export function welcomePage({ name, email, organizations, home, wrong }: WelcomeState): Page {
   const hint = html`<p>
       You do not belong to an organization yet, and everything in Everruns lives in one. Ask a colleague for an invitation to
       <strong>${email}</strong>, or start your own:
@@ -132,6 +134,7 @@ export function welcomePage({ name, email, organizations, wrong }: WelcomeState)
     body: html`<h1>Hello, ${name}</h1>
       <p class="lead">You are logged in as ${email}.</p>
       ${organizations.length === 0 ? hint : list}
+      ${organizations.length > 0 && home === '/' && html`<a class="button" href="/">Open Everruns</a>`}
       <form class="after" method="post" action="/logout"><button class="quiet" type="submit">Log out</button></form>`,
   };
 }
