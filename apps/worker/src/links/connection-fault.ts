@@ -21,7 +21,7 @@ export function explainFault(details: string, usesTls: boolean): string {
     .replaceAll(/\s+/g, ' ')
     .replace(/^No connection established\. Last error: (Error: )?/, '')
     .replace(/\.? Resolution note:.*$/, '')
-    .trim();
+    .replace(/[\s:]+$/, '');
   const name = WRONG_NAME.exec(line);
   if (name !== null) return `its certificate is for another name than the one expected, WORKER_GRPC_TLS_DOMAIN may say which: ${name[1]}`;
   if (HUNG_UP.test(line)) {
