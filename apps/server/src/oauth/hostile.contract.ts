@@ -316,6 +316,14 @@ describe('ending it', () => {
     expect(await mcpStatus(`Bearer ${access}`)).toBe(401);
     isRefused(await refresh(app.url, client, kept));
     expect(await list(eve)).toEqual([]);
+    const audited = await app.db.run<{ action: string }>(
+      {
+        name: 'audited_grants',
+        text: `select action from audit_logs where actor_user_id = $1 and (action like 'oauth.%' or action like '%AuthorizedApp') order by id`,
+      },
+      [eve.userId],
+    );
+    expect(audited.map(({ action }) => action)).toEqual(['oauth.grant.created', 'revokeAuthorizedApp']);
   });
 
   test('what a client never fetched is not there for long', async () => {
