@@ -11,8 +11,8 @@ export interface UserAccountService {
   /** Throws `not_found` for an organization that the caller is no member of. */
   requireMembership(caller: AccountCaller, orgId: Uuid): Promise<void>;
   export(userId: Uuid, now: Date): Promise<UserExport>;
-  /** Throws `last_owner`. The organizations that nobody is left in are closed. */
-  delete(userId: Uuid): Promise<{ closed: Uuid[] }>;
+  /** Throws `last_owner`. The organizations that nobody is left in are closed; the others go on. */
+  delete(userId: Uuid): Promise<{ left: Uuid[]; closed: Uuid[] }>;
 }
 
 interface AccountCaller {
@@ -58,7 +58,7 @@ export function createUserAccountService({ db }: { db: Database }): UserAccountS
         const text = `"${outcome.name}" (${toPublicId('organization', outcome.orgId)}) has other members and no other owner: make somebody an owner first.`;
         throw new PlatformError('last_owner', text);
       }
-      return { closed: outcome.closed };
+      return { left: outcome.left, closed: outcome.closed };
     },
   };
 }

@@ -51,13 +51,18 @@ interface Left extends Row {
   people: number;
 }
 
-export type Departure = { kind: 'deleted'; closed: Uuid[] } | { kind: 'last_owner'; orgId: Uuid; name: string } | { kind: 'missing' };
+/** `left`: organizations that go on without the user; `closed`: those that nobody is in any more. */
+export type Departure =
+  | { kind: 'deleted'; left: Uuid[]; closed: Uuid[] }
+  | { kind: 'last_owner'; orgId: Uuid; name: string }
+  | { kind: 'missing' };
 
 /** The account and everything that is of it alone. Refused while an organization with other people in it would have no owner. */
 export function deleteUser(db: Database, userId: Uuid): Promise<Departure> {
   if (userId === ANONYMOUS_USER_ID) return Promise.resolve({ kind: 'missing' });
   return db.transaction(async (tx): Promise<Departure> => {
     const closed: Uuid[] = [];
+    const others: Uuid[] = [];
     await tx.run(LOCK_USER, [userId]);
     for (const { org_id: orgId } of await tx.run<{ org_id: Uuid }>(MEMBERSHIPS, [userId])) {
       await lockMembers(tx, orgId);
@@ -66,9 +71,10 @@ export function deleteUser(db: Database, userId: Uuid): Promise<Departure> {
       if (left.role === 'owner' && left.owners === 0 && left.people > 0) return { kind: 'last_owner', orgId, name: left.name };
       // The default organization is the installation's.
       if (left.people === 0 && orgId !== DEFAULT_ORG_ID) closed.push(orgId);
+      else others.push(orgId);
     }
     await tx.run(FORGET, [userId]);
     for (const orgId of closed) await tx.run(CLOSE, [orgId]);
-    return (await tx.run(DELETE_USER, [userId])).length > 0 ? { kind: 'deleted', closed } : { kind: 'missing' };
+    return (await tx.run(DELETE_USER, [userId])).length > 0 ? { kind: 'deleted', left: others, closed } : { kind: 'missing' };
   });
 }

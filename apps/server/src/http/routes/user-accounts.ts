@@ -57,7 +57,9 @@ export function userAccountRoutes(app: Api, { accounts, isHttpsOnly, closed }: U
     { schema: { tags, operationId: 'deleteMe', response: { 200: DeletedUser } }, config: { policy: 'user' } },
     async (request) => {
       const outcome = await accounts.delete(wholeAccountOf(request.caller));
-      await request.recordAudit({ orgId: null, target: { type: 'user', id: request.caller.userId } });
+      const target = { type: 'user', id: request.caller.userId };
+      await request.recordAudit({ orgId: null, target });
+      for (const orgId of outcome.left) await request.recordAudit({ action: 'member.account_deleted', domain: 'members', orgId, target });
       closed(outcome.closed);
       return { deleted: true };
     },
