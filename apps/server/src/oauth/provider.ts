@@ -96,7 +96,12 @@ function configurationOf({ db, keys, root, corsOrigins, showError }: Authorizati
     pkce: { required: () => true },
     renderError: (ctx, { error, error_description: description }) => showProviderError(ctx, { error, description }, showError),
     responseTypes: RESPONSE_TYPES as ['code'],
-    rotateRefreshToken: true,
+    rotateRefreshToken: ({ oidc }) => {
+      // Asked before the token is spent: who only names a wrong resource keeps it.
+      const wanted = oidc.params?.['resource'];
+      if (wanted !== undefined && wanted !== resource) throw new errors.InvalidTarget();
+      return true;
+    },
     routes: { authorization: OAUTH_PATHS.authorize, token: OAUTH_PATHS.token, revocation: OAUTH_PATHS.revoke },
     scopes: [SCOPE],
     ttl: {
