@@ -102,12 +102,11 @@ async function loginByPrograms({ root, call, keep }: AccountsDeps, access: strin
   const device = await call('POST', '/v1/auth/device/code', {}, { shows: true });
   const waits = keep('code of a device', device['device_code']);
   const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: waits };
-  await call('POST', '/v1/auth/device/token', grant);
   const decision = { user_code: device['user_code'], decision: 'approve' };
   await call('POST', '/v1/auth/device/decision', decision, { headers: { authorization: `Bearer ${access}` } });
-  await new Promise((resolve) => setTimeout(resolve, Number(device['interval']) * 1_000));
   const given = await call('POST', '/v1/auth/device/token', grant, { shows: true });
   keep('token of a device', given['access_token'] ?? given['key']);
+  await call('POST', '/v1/auth/device/token', grant);
 }
 
 /** A client of `/mcp`, with what it must not do. */

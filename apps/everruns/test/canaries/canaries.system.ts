@@ -18,7 +18,7 @@ import { useAccounts } from './accounts.ts';
 import type { CallOptions, Json } from './accounts.ts';
 import { startMailSink } from './mail-sink.ts';
 import type { MailSink } from './mail-sink.ts';
-import { foundIn, foundInTables, tapOf } from './places.ts';
+import { foundIn, foundInTables, startReceiver, tapOf } from './places.ts';
 
 /**
  * One secret of its own in every place that takes one, used as people use it and as it fails; then everything that the product writes, stores, answers and
@@ -59,6 +59,7 @@ let db: Database;
 let simulator: WireSimulator;
 let mcp: LocalServer;
 let sink: MailSink;
+let receiver: Awaited<ReturnType<typeof startReceiver>>;
 let tap: Awaited<ReturnType<typeof tapOf>>;
 let server: SupervisedProcess;
 let worker: SupervisedProcess;
@@ -72,6 +73,7 @@ beforeAll(async () => {
   db = openDatabase({ ...database.settings, poolSize: 2 });
   simulator = await startWireSimulator();
   sink = await startMailSink();
+  receiver = await startReceiver();
   mcp = await startLocalServer({
     // A server that says aloud what it was sent.
     'tools/call': (_message, { request, response }) => void response.writeHead(500).end(JSON.stringify(request.headers)),
@@ -118,6 +120,7 @@ beforeAll(async () => {
   await worker.whenReady();
 });
 afterAll(async () => {
+  receiver?.close();
   sink?.close();
   await worker?.stop();
   await server?.stop();
@@ -191,7 +194,7 @@ async function useThemAll(): Promise<void> {
   const address = { provider_type: 'openai', base_url: simulator.baseUrl('responses') };
   const provider = await made('/v1/providers', { name: 'good', ...address, api_key: key });
   const model = await made(`/v1/providers/${provider}/models`, { model_id: 'gpt-5.4-mini', display_name: 'M' });
-  const webhook = await made('/v1/task-webhooks', { url: 'http://127.0.0.1:1/', secret: secretOf('webhook secret') });
+  const webhook = await made('/v1/task-webhooks', { url: receiver.url, secret: secretOf('webhook secret') });
   const registered = await made('/v1/mcp-servers', {
     name: 'loud',
     url: mcp.url,
@@ -200,7 +203,7 @@ async function useThemAll(): Promise<void> {
   });
   const session = await made('/v1/sessions', {
     model_id: model,
-    capabilities: [{ ref: `mcp:${registered}` }, { ref: 'session_storage' }],
+    capabilities: [{ ref: `mcp:${registered}` }, { ref: 'session_storage' }, { ref: 'subagents' }],
     mcpServers: { scoped: { type: 'http', url: mcp.url, headers: { authorization: `Bearer ${secretOf('MCP header of a session')}` } } },
   });
   await call('PUT', `/v1/sessions/${session}/storage/secrets`, { secrets: { canary: secretOf('session secret') } });
@@ -213,6 +216,10 @@ async function useThemAll(): Promise<void> {
     { error: { status: 401, message: `Incorrect API key provided: ${key}. Authorization: Bearer ${key}` } },
   );
   for (const text of ['Hello', 'Book', 'Book there', 'Fail']) await say(session, text);
+  const dig = { name: 'Digger', instructions: 'Dig.', mode: 'foreground' };
+  simulator.script({ toolCalls: [{ name: 'spawn_agent', arguments: dig }] }, { text: 'Dug.' }, { text: 'Good.' });
+  await say(session, 'Have somebody dig');
+  while (receiver.signatures.length === 0) await new Promise((resolve) => setTimeout(resolve, 25));
   await call('PATCH', `/v1/providers/${provider}`, { api_key: wrong });
   simulator.script({ error: { status: 403, body: `<html>${wrong} is not welcome</html>` } });
   await say(session, 'With a wrong key');
@@ -264,6 +271,7 @@ test('no secret is in a log, an answer, a stream, a table, or a message to worke
   own = await useAccounts({ root: url.replace(/\/api$/, ''), call, keep, secretOf, sink });
   await useThemAll();
   expect(simulator.requests.map(({ headers }) => headers['authorization'])).toContain(`Bearer ${secretOf('provider key')}`);
+  expect(receiver.signatures[0]).toMatch(/^v1,/);
   expect(mcp.seen.map(({ headers }) => headers['x-team'])).toContain(secretOf('MCP header'));
   expect(mcp.seen.map(({ headers }) => headers.authorization)).toContain(`Bearer ${secretOf('MCP header of a session')}`);
   await worker.stop();

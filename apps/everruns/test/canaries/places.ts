@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
@@ -67,4 +68,21 @@ export async function tapOf(port: number): Promise<{ port: number; passed(): str
       server.close();
     },
   };
+}
+
+/** Takes what is told of tasks, fails the first time, and says aloud what it was sent. */
+export async function startReceiver(): Promise<{ url: string; signatures: string[]; close(): void }> {
+  const signatures: string[] = [];
+  const server = createHttpServer((request, response) => {
+    signatures.push(String(request.headers['webhook-signature']));
+    request.resume();
+    response.writeHead(signatures.length === 1 ? 500 : 204).end(signatures.length === 1 ? JSON.stringify(request.headers) : undefined);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = (): void => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, signatures, close };
 }
