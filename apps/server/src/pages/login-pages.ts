@@ -25,7 +25,8 @@ const ERRORS: Readonly<Record<string, string>> = {
   oauth_cancelled: 'You have cancelled the login at the provider.',
   oauth_not_permitted:
     'This account cannot be used here. It may be of the wrong organization, or new accounts are made by an administrator.',
-  oauth_account_exists: 'There is an account with this address already. Use the way to log in that you have used before.',
+  oauth_account_exists:
+    'There is an account with this address already. Log in the way you did before; a new password by mail shows that the address is yours.',
   oauth_failed: 'The login through the provider did not work. Try again, or use another way.',
 };
 const DONE: Readonly<Record<string, string>> = {

@@ -1,6 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createIdSource } from '@everruns/contract';
+import { resolveIdentity } from '@everruns/storage';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createMemoryLimiter } from '../limits/memory-limiter.ts';
 import { PASSWORD } from '../http/testing/test-identity.ts';
@@ -190,6 +192,25 @@ describe('an account', () => {
     expect((await submit('/verify-email', { token })).to).toBe('/login?done=verified');
     expect((await submit('/verify-email', { token })).text).toContain('This link cannot be used');
     expect((await login(form.email)).status).toBe(303);
+  });
+
+  test('that waits for the proof of its address gets another link, and one that came through a provider a password', async () => {
+    const form = { name: 'Cem', email: 'cem@example.com', password: PASSWORD };
+    expect((await submit('/register', form)).text).toContain('href="/resend-verification"');
+    const first = await linkIn(form.email, '/verify-email');
+    await submit('/resend-verification', { email: form.email });
+    await expect.poll(async () => linkIn(form.email, '/verify-email')).not.toBe(first);
+    const token = new URL(await linkIn(form.email, '/verify-email'), app.url).searchParams.get('token') ?? '';
+    expect((await submit('/verify-email', { token })).to).toBe('/login?done=verified');
+    expect((await login(form.email)).status).toBe(303);
+    const dora = { provider: 'google', subject: 'dora', email: 'dora@example.com', name: 'Dora', avatarUrl: null };
+    const welcome = { operatorEmail: null, joinsDefaultOrg: false };
+    await resolveIdentity(app.db, dora, { newUserId: createIdSource().next(), admitsNewcomers: true, welcome });
+    expect((await login(dora.email)).status).toBe(401);
+    await submit('/forgot-password', { email: dora.email });
+    const reset = new URL(await linkIn(dora.email, '/reset-password'), app.url).searchParams.get('token') ?? '';
+    expect((await submit('/reset-password', { token: reset, password: PASSWORD })).to).toBe('/login?done=reset');
+    expect((await login(dora.email)).status).toBe(303);
   });
 
   test('is told what is wrong with each field', async () => {

@@ -49,7 +49,10 @@ export function mailSentPage(email: string, mail: 'reset' | 'verify' | 'register
     title: 'Check your mail',
     body: html`<h1>Check your mail</h1>
       ${text}
-      <p>Nothing there after a few minutes? Look into the spam folder, or ask again.</p>
+      <p>
+        Nothing there after a few minutes? Look into the spam folder, or
+        <a href="${mail === 'reset' ? '/forgot-password' : '/resend-verification'}">ask for another one</a>.
+      </p>
       ${BACK}`,
   };
 }
