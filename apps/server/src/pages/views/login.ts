@@ -25,6 +25,8 @@ export interface EntryState {
   done?: string | null;
 }
 
+const NO_WAY = 'No way to log in is set up here. Ask whoever runs this installation.';
+
 export const PASSWORD_HINT = `${PASSWORD_LENGTH.min} to ${PASSWORD_LENGTH.max} characters, at least one of them a digit.`;
 
 export function loginPage({ offers, returnTo, values = {}, wrong = {}, done }: EntryState): Page {
@@ -57,8 +59,8 @@ export function loginPage({ offers, returnTo, values = {}, wrong = {}, done }: E
     title: 'Log in',
     body: html`<h1>Log in</h1>
       <p class="lead">to your Everruns workspace</p>
-      ${success(done)} ${problem(wrong.form)} ${providerLinks(offers, 'Continue with')} ${hasPasswords && divider(offers)}
-      ${hasPasswords && form}
+      ${success(done)} ${problem(wrong.form ?? (hasPasswords || offers.providers.length > 0 ? null : NO_WAY))}
+      ${providerLinks(offers, 'Continue with')} ${hasPasswords && divider(offers)} ${hasPasswords && form}
       ${
         canSignUp && html`<p class="after">New here? <a href="${withQuery('/register', { return_to: returnTo })}">Create an account</a></p>`
       }`,
