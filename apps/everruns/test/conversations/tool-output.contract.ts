@@ -125,7 +125,7 @@ describe.concurrent('people see what a call prints', () => {
 
   it.each([0, 1])('from its beginning when they come in its middle, at instance %i; and only what they ask for', (server) =>
     within(async (setting) => {
-      setting.simulator.script({ toolCalls: [print([out('one ', 200), out('two ', 800), out('three', 200)])] }, { text: 'Done.' });
+      setting.simulator.script({ toolCalls: [print([out('one ', 200), out('two ', 800), out('three', 1_000)])] }, { text: 'Done.' });
       const chat = await setting.converse();
       const first = new Watch(0, chat);
       await chat.post('Go.');
