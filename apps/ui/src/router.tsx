@@ -1,5 +1,6 @@
 import { createRoute, createRouter, Navigate } from '@tanstack/react-router';
 import { agentRoutes } from './pages/agents/routes.ts';
+import { providerRoutes } from './pages/providers/routes.ts';
 import { sessionRoutes } from './pages/sessions/routes.ts';
 import { rootRoute } from './root-route.tsx';
 
@@ -10,7 +11,7 @@ const home = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([home, ...sessionRoutes, ...agentRoutes]),
+  routeTree: rootRoute.addChildren([home, ...sessionRoutes, ...agentRoutes, ...providerRoutes]),
   defaultPreload: 'intent',
   scrollRestoration: true,
 });

@@ -4,6 +4,7 @@ import type { FormEvent } from 'react';
 import { ApiError } from '@everruns/client';
 import { fieldError, useChange, useMay } from '../../data/changes.ts';
 import { Button } from '../../ui/button.tsx';
+import { classes } from '../../ui/classes.ts';
 import { Dialog } from '../../ui/dialog.tsx';
 import { TextField } from '../../ui/fields.tsx';
 import { Badge, ErrorNote } from '../../ui/notes.tsx';
@@ -50,7 +51,7 @@ export function EditorForm({ kind, entity, given, search }: EditorFormProps) {
       <div hidden={search.view === 'stats'}>
         <div className="grid items-start gap-8 lg:grid-cols-[minmax(0,1fr)_24rem]">
           <form ref={form} id="editor" noValidate onSubmit={save.submit} className="contents">
-            <fieldset disabled={readOnly} className="flex min-w-0 flex-col gap-6">
+            <fieldset disabled={readOnly} className={classes('flex min-w-0 flex-col gap-6', search.side === 'try' && 'max-lg:hidden')}>
               {save.error !== null && <ErrorNote error={save.error} />}
               {kind === 'harness' && <ParentChain parentId={draft.base} />}
               <Names {...part} isNew={entity === null} />
