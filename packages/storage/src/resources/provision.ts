@@ -108,12 +108,16 @@ export interface ProvisionInput {
 }
 
 /** One instance after the other: two that find a fixed id free at once would both take it, and one of them would not start. */
-const LOCK: Statement = { name: 'provision_lock', text: 'select id from organizations where id = $1 for no key update' };
+const LOCK: Statement = {
+  name: 'provision_lock',
+  text: 'select id from organizations where id = $1 and deleted_at is null for no key update',
+};
 
 /** Brings one organization's built-in rows up to this version. Idempotent; several instances may do it at once. */
 export async function provisionOrganization(tx: Queryable, input: ProvisionInput): Promise<void> {
   const harnesses = JSON.stringify(input.harnesses);
-  await tx.run(LOCK, [input.orgId]);
+  // Closed meanwhile.
+  if ((await tx.run(LOCK, [input.orgId])).length === 0) return;
   await tx.run(HARNESSES, [input.orgId, harnesses]);
   await tx.run(PARENTS, [input.orgId, harnesses]);
   await tx.run(DEFAULTS, [input.orgId, input.baseHarness, input.defaultHarness]);
