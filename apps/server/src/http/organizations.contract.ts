@@ -329,6 +329,24 @@ describe('invitations', () => {
     expect((await accept(textOf(third.json.token), late)).status).toBe(404);
   });
 
+  it('of somebody who may not give as much any more are taken back', async () => {
+    const owner = await anybody();
+    const orgId = await organization(owner);
+    const [other, admin] = [await member(orgId, 'owner'), await member(orgId, 'admin')];
+    const pending = async (): Promise<unknown[]> =>
+      rowsOf((await app.call('GET', `/v1/orgs/${publicOrg(orgId)}/invites`, undefined, as(owner))).json.data).map(({ role }) => role);
+    const path = (userId: Uuid): string => `/v1/orgs/${publicOrg(orgId)}/members/${userId}`;
+    await invite(orgId, other, { email: 'as-owner@example.com', role: 'owner' });
+    expect(await pending()).toEqual(['owner']);
+    await app.call('PATCH', path(other), { role: 'admin' }, as(owner));
+    expect(await pending()).toEqual([]);
+    await invite(orgId, admin, { email: 'as-admin@example.com', role: 'admin' });
+    await app.call('PATCH', path(admin), { role: 'admin' }, as(owner));
+    expect(await pending()).toEqual(['admin']);
+    await app.call('DELETE', path(admin), undefined, as(owner));
+    expect(await pending()).toEqual([]);
+  });
+
   it('are for managers of members, give no role above their own, and count as members', async () => {
     const owner = await anybody();
     const orgId = await organization(owner);

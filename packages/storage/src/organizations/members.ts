@@ -1,4 +1,4 @@
-import { mayGrant } from '@everruns/contract';
+import { mayGrant, ROLES } from '@everruns/contract';
 import type { Role, Uuid } from '@everruns/contract';
 import type { Database, Queryable, Row, Statement } from '../database.ts';
 import { lockMembers } from './organizations.ts';
@@ -31,6 +31,12 @@ const OTHER_OWNERS: Statement = {
     where m.org_id = $1 and m.user_id <> $2 and m.role = 'owner' and u.kind = 'person'`,
 };
 const SET_ROLE: Statement = { name: 'member_set_role', text: 'update org_members set role = $3 where org_id = $1 and user_id = $2' };
+/** What somebody has offered to others goes no further than what they may still give. */
+const TAKE_BACK: Statement = {
+  name: 'member_take_back_invitations',
+  text: `update org_invitations set revoked_at = engine_now()
+    where org_id = $1 and invited_by = $2 and accepted_at is null and revoked_at is null and not role = any($3::text[])`,
+};
 /** Tokens that are bound to the membership go with it; keys of the user for services outside were for this organization. */
 const REMOVE: Statement = {
   name: 'member_remove',
@@ -64,6 +70,7 @@ export function changeRole(
     if (!mayGrant(asking.role, role) || !mayGrant(asking.role, member.role)) return 'forbidden';
     if (member.role === 'owner' && role !== 'owner' && !(await hasOtherOwner(tx, orgId, userId))) return 'last_owner';
     await tx.run(SET_ROLE, [orgId, userId, role]);
+    await tx.run(TAKE_BACK, [orgId, userId, role === 'member' ? [] : ROLES.filter((given) => mayGrant(role, given))]);
     return { member: { ...member, role }, before: member.role };
   });
 }
@@ -77,6 +84,7 @@ export function removeMember(db: Database, { orgId, userId, by }: MemberChange):
     if (userId !== by && (asking.role === 'member' || !mayGrant(asking.role, member.role))) return 'forbidden';
     if (member.role === 'owner' && !(await hasOtherOwner(tx, orgId, userId))) return 'last_owner';
     await tx.run(REMOVE, [orgId, userId]);
+    await tx.run(TAKE_BACK, [orgId, userId, []]);
     return 'removed';
   });
 }
