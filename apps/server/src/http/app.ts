@@ -35,7 +35,6 @@ import type { TurnWaiter } from '../services/messages.ts';
 import type { CallerScope } from '../services/scope.ts';
 import type { ResolutionPolicy } from '../services/model-resolution.ts';
 import { createInvitationService } from '../services/organization-invitations.ts';
-import type { InvitationMails } from '../services/organization-invitations.ts';
 import { createModelService } from '../services/models.ts';
 import { createMountedFiles } from '../services/mounted-files.ts';
 import { createMounts } from '../services/mounts.ts';
@@ -164,8 +163,6 @@ export interface AppDeps {
   authenticate: Authenticate;
   /** Logging in, and what belongs to it. */
   identity: Identity;
-  /** How the invited hear of it, or null: whoever invites is told the link; as the identity does it when absent. */
-  invitationMails?: InvitationMails | null;
   /** Hears of organizations that nobody is left in. */
   organizationsClosed?: (orgIds: readonly Uuid[]) => void;
   limiter: Limiter;
@@ -361,7 +358,7 @@ function accessDeps({ settings, db, ids, identity, limiter }: AppDeps): AccessDe
   };
 }
 
-function organizationDeps({ settings, db, ids, identity, limiter, invitationMails, organizationsClosed }: AppDeps): OrganizationAreaDeps {
+function organizationDeps({ settings, db, ids, identity, limiter, organizationsClosed }: AppDeps): OrganizationAreaDeps {
   return {
     db,
     ids,
@@ -370,7 +367,7 @@ function organizationDeps({ settings, db, ids, identity, limiter, invitationMail
     grade: settings.resolution.grade,
     limits: settings.organizations,
     isHttpsOnly: settings.browsers.isHttpsOnly,
-    mails: invitationMails === undefined ? identity.invitationMails : invitationMails,
+    mails: identity.invitationMails,
     admitInvited: (email) => identity.limits.ofInvited(email),
     inviteUrl: (token) => `${identity.frontendUrl()}/invites/${token}`,
     closed: organizationsClosed ?? (() => undefined),

@@ -20,7 +20,6 @@ beforeAll(async () => {
     authenticate: known.authenticate,
     plugins: streamsAndMonitoring,
     organizations: { organizationsPerUser: 3, membersPerOrg: 4 },
-    invitationMails: null,
     organizationsClosed: (orgIds) => void closed.push(...orgIds),
   });
 });

@@ -80,7 +80,6 @@ export interface TestAppOptions {
   rates?: Partial<AppSettings['rates']>;
   organizations?: Partial<AppSettings['organizations']>;
   loginProviders?: AppSettings['loginProviders'];
-  invitationMails?: AppDeps['invitationMails'];
   organizationsClosed?: AppDeps['organizationsClosed'];
   limiter?: Limiter;
   browsers?: AppSettings['browsers'];
@@ -159,7 +158,6 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     feed: options.feed ?? { committed: () => undefined },
     ...(options.memorySync === undefined ? {} : { memorySync: options.memorySync }),
     authenticate: options.authenticate ?? identity.authenticate,
-    ...(options.invitationMails !== undefined && { invitationMails: options.invitationMails }),
     ...(options.organizationsClosed !== undefined && { organizationsClosed: options.organizationsClosed }),
     limiter,
     noise: () => Math.floor(Math.random() * 2 ** 31),
