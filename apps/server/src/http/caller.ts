@@ -54,3 +54,9 @@ export function admit(caller: Caller, policy: Policy | undefined, kind: 'read' |
   }
   return orgId === null ? null : { orgId, userId, permissions };
 }
+
+/** The user, for what is about the account as a whole: a token of one organization knows of no other, and changes nothing there. Throws `forbidden`. */
+export function wholeAccountOf({ userId, credential: { boundOrgId } }: Caller): Uuid {
+  if (boundOrgId !== null) throw new PlatformError('forbidden', 'This token is for one organization, not for the account.');
+  return userId;
+}

@@ -161,6 +161,7 @@ describe('a token that is bound to one organization', () => {
       ['POST', '/v1/orgs', { name: 'Third' }],
       ['GET', '/v1/users/me/export', undefined],
       ['DELETE', '/v1/users/me', undefined],
+      ['POST', `/v1/invites/evrinv_${'0'.repeat(64)}/accept`, undefined],
     ] as const) {
       expect((await app.call(method, path, body, token)).status).toBe(403);
     }

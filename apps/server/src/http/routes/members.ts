@@ -14,6 +14,7 @@ import { z } from 'zod';
 import type { AuditLogService } from '../../services/audit-log.ts';
 import type { InvitationService } from '../../services/organization-invitations.ts';
 import type { MemberService } from '../../services/organization-members.ts';
+import { wholeAccountOf } from '../caller.ts';
 import type { Api } from '../types.ts';
 import { idPath, NoContent } from './params.ts';
 
@@ -139,7 +140,7 @@ function invitationRoutes(app: Api, { invitations }: MemberRoutesDeps): void {
       config: { policy: 'user' },
     },
     async (request) => {
-      const accepted = await invitations.accept(request.caller.userId, request.params.token);
+      const accepted = await invitations.accept(wholeAccountOf(request.caller), request.params.token);
       const orgId = fromPublicId('organization', accepted.org_id);
       await request.recordAudit({ domain: 'members', orgId, target: ofUser(request.caller.userId), metadata: { role: accepted.role } });
       return accepted;

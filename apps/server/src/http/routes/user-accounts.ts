@@ -1,15 +1,7 @@
-import {
-  DeletedUser,
-  PlatformError,
-  ResolvedOrg,
-  ResolveOrgQuery,
-  SwitchedOrg,
-  SwitchOrg,
-  toPublicId,
-  UserExport,
-} from '@everruns/contract';
+import { DeletedUser, ResolvedOrg, ResolveOrgQuery, SwitchedOrg, SwitchOrg, toPublicId, UserExport } from '@everruns/contract';
 import type { Uuid } from '@everruns/contract';
 import type { UserAccountService } from '../../services/user-accounts.ts';
+import { wholeAccountOf } from '../caller.ts';
 import type { Caller } from '../caller.ts';
 import type { Api } from '../types.ts';
 
@@ -68,10 +60,4 @@ export function userAccountRoutes(app: Api, { accounts, isHttpsOnly, closed }: U
 
 function accountOf({ userId, credential: { boundOrgId } }: Caller): { userId: Uuid; boundOrgId: Uuid | null } {
   return { userId, boundOrgId };
-}
-
-/** A token of one organization knows of no other, and so is none for the account as a whole. */
-function wholeAccountOf({ userId, credential: { boundOrgId } }: Caller): Uuid {
-  if (boundOrgId !== null) throw new PlatformError('forbidden', 'This token is for one organization, not for the account.');
-  return userId;
 }
