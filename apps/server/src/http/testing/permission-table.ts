@@ -113,7 +113,7 @@ export const PERMISSION_TABLE: Readonly<Record<string, string>> = Object.fromEnt
 /** What of an account needs a login or a token of all scopes: it tells of what opens something. */
 export const ONLY_WHOLE_CREDENTIALS: readonly string[] = ['listPersonalAccessTokens', 'exportMe', 'getWaitingDevice'];
 /** What is about the account as a whole: a token that is bound to one organization is none for that. */
-export const NOT_OF_ONE_ORGANIZATION: readonly string[] = ['exportMe', 'deleteMe'];
+export const NOT_OF_ONE_ORGANIZATION: readonly string[] = ['exportMe', 'deleteMe', 'acceptInvitation'];
 
 function rows(policy: string, operations: string): [string, string][] {
   return operations
