@@ -1,5 +1,7 @@
 import { createRoute, createRouter, Navigate } from '@tanstack/react-router';
 import { agentRoutes } from './pages/agents/routes.ts';
+import { blockRoutes } from './pages/blocks/routes.ts';
+import { operationRoutes } from './pages/operations/routes.ts';
 import { providerRoutes } from './pages/providers/routes.ts';
 import { sessionRoutes } from './pages/sessions/routes.ts';
 import { rootRoute } from './root-route.tsx';
@@ -11,7 +13,7 @@ const home = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([home, ...sessionRoutes, ...agentRoutes, ...providerRoutes]),
+  routeTree: rootRoute.addChildren([home, ...sessionRoutes, ...agentRoutes, ...providerRoutes, ...blockRoutes, ...operationRoutes]),
   defaultPreload: 'intent',
   scrollRestoration: true,
 });
