@@ -9,8 +9,8 @@ import { ANYONE } from './caller.ts';
 import type { Caller } from './caller.ts';
 import { chooseOrganization, noSuchOrganization, ORG_COOKIE, ORG_HEADER, requireId } from './organization-choice.ts';
 import type { RoleOf } from './path-organization.ts';
-import { requireOwnOrigin } from './own-origin.ts';
-import type { TrustsOrigin } from './own-origin.ts';
+import { requireOwnMachine, requireOwnOrigin } from './own-origin.ts';
+import type { OwnMachine, TrustsOrigin } from './own-origin.ts';
 
 /** Says who calls and in which organization, or throws `unauthenticated`, `forbidden`, `malformed_id`, `not_found`. */
 export type Authenticate = (request: FastifyRequest) => Caller | Promise<Caller>;
@@ -19,10 +19,13 @@ const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * Auth mode `none`: everybody is the anonymous administrator of the default organization, whatever credential comes along, or the owner of one that
- * the anonymous user has made, where a request chooses it. Every other one is as good as missing. Only that choice costs a statement.
+ * the anonymous user has made, where a request chooses it. Every other one is as good as missing. Only that choice costs a statement. Pages of
+ * elsewhere are nobody.
  */
-export function anyoneIn(roleOf: RoleOf): Authenticate {
-  return ({ headers, cookies }) => {
+export function anyoneIn(roleOf: RoleOf, machine: OwnMachine): Authenticate {
+  return (request) => {
+    requireOwnMachine(request, machine);
+    const { headers, cookies } = request;
     const header = headers[ORG_HEADER];
     const remembered = header === undefined ? fromPublicId('organization', cookies?.[ORG_COOKIE] ?? '') : null;
     const wanted = header === undefined ? remembered : requireId(header);

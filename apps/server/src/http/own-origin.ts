@@ -19,3 +19,37 @@ export function requireOwnOrigin({ headers }: Pick<FastifyRequest, 'headers'>, t
 function isOfHost(origin: string, host: string | undefined): boolean {
   return URL.canParse(origin) && host !== undefined && new URL(origin).host === host.toLowerCase();
 }
+
+/** Addresses, and names that no public name server has: a stranger cannot lead them anywhere. */
+const NOBODY_ELSES = /^([\d.]+|\[[\da-f:.]+\]|[^.]+|.+\.(localhost|local|internal|lan|test))$/;
+const OF_THIS_MACHINE = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
+
+type Asked = Pick<FastifyRequest, 'headers' | 'method'> & { socket: { localAddress?: string | undefined } };
+
+export interface OwnMachine {
+  trustsOrigin: TrustsOrigin;
+  /** Of the installation, as it is told to people. */
+  publicUrl: () => string;
+}
+
+/**
+ * Where nobody is asked who they are, reaching the address is all that it takes, and browsers reach what is on their machine for every page that they show. So a
+ * change has to come from a page of ours or of this machine, and who comes by the loopback has to name a host that no stranger can have led here. Programs
+ * say nothing of pages, and are let in. Throws `forbidden`.
+ */
+export function requireOwnMachine(request: Asked, { trustsOrigin, publicUrl }: OwnMachine): void {
+  const isKnown = (host: string): boolean => NOBODY_ELSES.test(host) || hostnameOf(publicUrl()) === host;
+  const { host, origin } = request.headers;
+  if (LOOPBACK.test(request.socket.localAddress ?? '') && !isKnown(hostnameOf(`http://${host ?? 'localhost'}`))) {
+    throw new PlatformError('forbidden', 'This host is not known here: name it in PUBLIC_APP_URL.');
+  }
+  if (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS') return;
+  if (origin !== undefined && OF_THIS_MACHINE.test(hostnameOf(origin))) return;
+  requireOwnOrigin(request, trustsOrigin);
+}
+
+/** Empty for what has none, such as the origin of a page in a sandbox. */
+function hostnameOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).hostname.toLowerCase() : '';
+}

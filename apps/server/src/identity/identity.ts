@@ -73,7 +73,7 @@ export function createIdentity(deps: IdentityDeps): Identity {
     auth,
     authenticate:
       auth.mode === 'none'
-        ? anyoneIn((orgId, userId) => roleIn(db, orgId, userId))
+        ? anyoneIn((orgId, userId) => roleIn(db, orgId, userId), { trustsOrigin, publicUrl: deps.publicUrl })
         : createAuthenticate({
             accessTokens,
             logins: (login) => findLoginUser(db, login),
