@@ -1,13 +1,13 @@
 import {
-  Activity,
   Bot,
   Boxes,
   Brain,
   Building2,
-  CalendarClock,
   Gauge,
   KeyRound,
+  KeySquare,
   Library,
+  MailWarning,
   MessagesSquare,
   Plug,
   Puzzle,
@@ -55,9 +55,7 @@ export const NAVIGATION: readonly Group[] = [
     places: [
       { path: '/operations', title: 'Health', icon: Gauge, platform: true },
       { path: '/operations/workers', title: 'Workers', icon: Server, platform: true },
-      { path: '/operations/workflows', title: 'Workflows', icon: Activity, platform: true },
-      { path: '/operations/dead-letters', title: 'Dead letters', icon: ScrollText, platform: true },
-      { path: '/operations/schedules', title: 'Schedules', icon: CalendarClock, platform: true },
+      { path: '/operations/dead-letters', title: 'Dead letters', icon: MailWarning, platform: true },
     ],
   },
   {
@@ -65,7 +63,7 @@ export const NAVIGATION: readonly Group[] = [
     places: [
       { path: '/settings/providers', title: 'Providers and models', icon: KeyRound },
       { path: '/settings/members', title: 'Members', icon: Users },
-      { path: '/settings/tokens', title: 'Tokens', icon: KeyRound },
+      { path: '/settings/tokens', title: 'Tokens', icon: KeySquare },
       { path: '/settings/usage', title: 'Usage and budgets', icon: Wallet },
       { path: '/settings/audit-log', title: 'Audit log', icon: ScrollText },
       { path: '/settings/organization', title: 'Organization', icon: Building2 },

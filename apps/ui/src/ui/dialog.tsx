@@ -43,10 +43,14 @@ interface ConfirmProps {
   /** What the button says that does it. */
   verb: string;
   act: () => void | Promise<unknown>;
+  /** What the button says that does nothing. */
+  keep?: string;
+  /** How the button looks that does it. */
+  kind?: 'danger' | 'primary';
 }
 
 /** Asks before what cannot be taken back. */
-export function Confirm({ trigger, title, children, verb, act }: ConfirmProps) {
+export function Confirm({ trigger, title, children, verb, act, keep = 'Keep it', kind = 'danger' }: ConfirmProps) {
   const [isOpen, setOpen] = useState(false);
   return (
     <>
@@ -60,9 +64,9 @@ export function Confirm({ trigger, title, children, verb, act }: ConfirmProps) {
               {children}
             </AlertDialog.Description>
             <div className="flex justify-end gap-2">
-              <Button onClick={() => setOpen(false)}>Keep it</Button>
+              <Button onClick={() => setOpen(false)}>{keep}</Button>
               <Button
-                kind="danger"
+                kind={kind}
                 onClick={() => {
                   setOpen(false);
                   void act();

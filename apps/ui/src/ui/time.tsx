@@ -12,6 +12,11 @@ const TICK_MS = 30_000;
 
 /** "3 minutes ago", with the exact time on request. */
 export function Ago({ at }: { at: string }) {
+  // A new time is often later than the last tick of the old one: what has happened must not lie ahead.
+  return <Ticking key={at} at={at} />;
+}
+
+function Ticking({ at }: { at: string }) {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), TICK_MS);
