@@ -26,7 +26,7 @@ export function parseChangeReason(header: string | undefined): string | null {
   const text = decoded(header)?.trim();
   if (text === undefined) throw refused('Expected UTF-8 text, percent-encoded.');
   if (text === '') return null;
-  if ([...text].length > MAX_CHARACTERS) throw refused(`It has more than ${MAX_CHARACTERS} characters.`);
+  if (Array.from(text).length > MAX_CHARACTERS) throw refused(`It has more than ${MAX_CHARACTERS} characters.`);
   if (CONTROL.test(text)) throw refused('It has control characters.');
   if (CREDENTIALS.some((pattern) => pattern.test(text))) throw refused('It looks as if it had a credential in it.');
   return text;
