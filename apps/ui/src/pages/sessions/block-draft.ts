@@ -30,6 +30,10 @@ export class BlockDraft {
     return this.#items.some((item) => item.kind === kind);
   }
 
+  last<K extends Item['kind']>(kind: K): Extract<Item, { kind: K }> | undefined {
+    return this.#items.findLast((item): item is Extract<Item, { kind: K }> => item.kind === kind);
+  }
+
   /** What is being written or run. */
   open(): readonly Item[] {
     return [...this.#open].map((key) => this.#items[this.#places.get(key) as number] as Item);

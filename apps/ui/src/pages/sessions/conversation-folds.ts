@@ -161,7 +161,8 @@ export const FOLDS: Folds = {
   },
   'turn.failed': (draft, event) => {
     const { error, error_code: code } = event.data;
-    end(draft, event, { status: 'failed', text: error, ...present({ code }) });
+    const isTold = draft.last('agent')?.reason === code && code !== undefined;
+    end(draft, event, { status: 'failed', text: error, ...(isTold && { isTold }), ...present({ code }) });
   },
   'turn.sealed': (draft, event) => {
     const { detail, reason, usage } = event.data;

@@ -1,13 +1,14 @@
 import { useMutation } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { ArrowDown, MessagesSquare } from 'lucide-react';
-import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { memo, useEffect, useRef } from 'react';
 import { api } from '../../data/client.ts';
 import { Button } from '../../ui/button.tsx';
 import { Empty, ErrorNote, Skeleton } from '../../ui/notes.tsx';
 import { announcement } from './announcement.ts';
 import { Composer } from './composer.tsx';
 import type { Block, Item } from './conversation-types.ts';
+import { useFollowing } from './following.ts';
 import { useLog, useSnapshot } from './log-context.ts';
 import { AgentRow, EndRow, NoticeRow, ThinkingRow, UserRow, Writing } from './message-rows.tsx';
 import { sessionRoute } from './session-queries.ts';
@@ -59,7 +60,6 @@ function Announcer() {
   );
 }
 
-const NEAR_END_PX = 80;
 const NEAR_START_ROWS = 5;
 
 /** All items of all blocks, made anew only for changed blocks. */
@@ -85,7 +85,6 @@ function Rows() {
   const hasOlder = useSnapshot((snapshot) => snapshot.hasOlder);
   const items = flat(blocks);
   const frame = useRef<HTMLDivElement>(null);
-  const [isAtEnd, setAtEnd] = useState(true);
   const rows = useVirtualizer({
     count: items.length,
     getScrollElement: () => frame.current,
@@ -95,15 +94,9 @@ function Rows() {
     paddingStart: 24,
     paddingEnd: 16,
     anchorTo: 'end',
-    followOnAppend: true,
-    scrollEndThreshold: NEAR_END_PX,
   });
   const hasRows = items.length > 0;
-  useLayoutEffect(() => {
-    if (hasRows) rows.scrollToIndex(items.length - 1, { align: 'end' });
-    // Only when the first ones are there: from then on the rows stay where they are, or follow the end.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [hasRows]);
+  const { isAtEnd, onScroll, toEnd } = useFollowing(frame, hasRows);
   const shown = rows.getVirtualItems();
   const firstShown = shown[0]?.index ?? 0;
   useEffect(() => {
@@ -118,7 +111,7 @@ function Rows() {
         aria-label="Conversation"
         aria-live="off"
         tabIndex={0}
-        onScroll={() => setAtEnd(rows.isAtEnd(NEAR_END_PX))}
+        onScroll={onScroll}
         className="h-full overflow-y-auto overflow-x-hidden [overflow-anchor:none] focus-visible:outline-offset-[-2px]"
       >
         <div className="relative mx-auto w-full max-w-3xl" style={{ height: rows.getTotalSize() }}>
@@ -139,7 +132,7 @@ function Rows() {
         <Button
           className="absolute bottom-3 left-1/2 -translate-x-1/2 shadow-md"
           icon={<ArrowDown aria-hidden className="size-4" />}
-          onClick={() => rows.scrollToIndex(items.length - 1, { align: 'end' })}
+          onClick={toEnd}
         >
           To the end
         </Button>

@@ -81,6 +81,8 @@ export interface EndItem {
   status: 'completed' | 'failed' | 'cancelled' | 'sealed';
   at: string;
   text?: string;
+  /** A message of the agent says the same. */
+  isTold?: true;
   code?: string;
   durationMs?: number;
   modelCalls?: number;

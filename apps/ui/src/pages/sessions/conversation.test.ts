@@ -215,6 +215,20 @@ describe('several turns', () => {
     expect(first(failed, 'end')).toMatchObject({ status: 'failed', text: 'No key.', code: 'provider_auth' });
   });
 
+  it('do not tell a failure again that a message has told', () => {
+    const told: Told = [
+      'output.message.completed',
+      { message: { id: 'm_9', role: 'agent', content: [{ type: 'text', text: 'Sorry.' }] }, error_code: 'x' },
+    ];
+    const failed = first(
+      items(
+        applyEvents(NOTHING_YET, log([user('Do'), began, told, ['turn.failed', { turn_id: 'turn_1', error: 'No.', error_code: 'x' }]])),
+      ),
+      'end',
+    );
+    expect(failed.isTold).toBe(true);
+  });
+
   it('have their tasks as they are now', () => {
     const task = (state: string) => ({ task: { id: 'task_1', display_name: 'Search', state } });
     const conversation = applyEvents(

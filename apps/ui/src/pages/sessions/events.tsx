@@ -3,13 +3,14 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { X } from 'lucide-react';
-import { useDeferredValue, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { useDeferredValue, useEffect, useRef, useState } from 'react';
 import { api } from '../../data/client.ts';
 import { scoped } from '../../data/queries.ts';
 import { Button } from '../../ui/button.tsx';
 import { SelectField, TextField } from '../../ui/fields.tsx';
 import { Empty, ErrorNote, Skeleton } from '../../ui/notes.tsx';
 import { lineOf } from './event-line.ts';
+import { useFollowing } from './following.ts';
 import { JsonView } from './json-view.tsx';
 import { useLog, useSnapshot } from './log-context.ts';
 import { sessionRoute } from './session-queries.ts';
@@ -117,16 +118,10 @@ function List({ events, isFiltered, chosenId }: { events: readonly SessionEvent[
     getItemKey: (index) => events[index]?.id ?? index,
     overscan: 12,
     anchorTo: 'end',
-    followOnAppend: true,
-    scrollEndThreshold: ROW_PX,
   });
   const navigate = route.useNavigate();
   const isEmpty = events.length === 0;
-  useLayoutEffect(() => {
-    if (!isEmpty) rows.scrollToIndex(events.length - 1, { align: 'end' });
-    // Only when there is something to be at the end of.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [isEmpty]);
+  const { onScroll } = useFollowing(frame, !isEmpty);
   const shown = rows.getVirtualItems();
   const isNearStart = (shown[0]?.index ?? 0) < LOADED_AT_ONCE / 10;
   useEffect(() => {
@@ -145,6 +140,7 @@ function List({ events, isFiltered, chosenId }: { events: readonly SessionEvent[
       tabIndex={0}
       role="region"
       aria-label="Events"
+      onScroll={onScroll}
       className="min-h-0 min-w-0 flex-1 overflow-y-auto [overflow-anchor:none]"
     >
       <ul className="relative" style={{ height: rows.getTotalSize() }}>

@@ -37,8 +37,8 @@ export function FileView({ sessionId, file }: FileProps) {
   const remove = useMutation({
     mutationFn: () => api.delete('/v1/sessions/{id}/fs/{path}', { params: { path: { id: sessionId, path } } }),
     onSuccess: async () => {
-      await queryClient.invalidateQueries({ queryKey: scoped('session-files', sessionId) });
       await navigate({ search: {} });
+      await queryClient.invalidateQueries({ queryKey: scoped('session-files', sessionId) });
     },
   });
   const address = downloadAddress(sessionId, `fs/_/download/${path.split('/').map(encodeURIComponent).join('/')}`);

@@ -36,14 +36,14 @@ export function UserRow({ item }: { item: UserItem }) {
           {message.external_actor.actor_name ?? message.external_actor.actor_id} · {message.external_actor.source}
         </p>
       )}
-      <div className="max-w-[85%] rounded-2xl rounded-br-md bg-accent-soft px-4 py-2.5">
-        <LongText text={text} />
-        <Pictures content={message.content} />
-      </div>
-      <div className="flex items-center gap-2">
-        {steers && <span className="text-[13px] text-ink-faint">sent while the turn was running</span>}
+      <div className="flex max-w-full items-end gap-1 sm:max-w-[90%]">
         <MessageActions messageId={message.id} text={text} />
+        <div className="min-w-0 rounded-2xl rounded-br-md bg-accent-soft px-4 py-2.5">
+          <LongText text={text} />
+          <Pictures content={message.content} />
+        </div>
       </div>
+      {steers && <p className="text-[13px] text-ink-faint">Sent while the turn was running</p>}
     </article>
   );
 }
@@ -77,7 +77,7 @@ export function AgentRow({ item }: { item: AgentItem }) {
       <Pictures content={item.content} />
       {item.state === 'interrupted' && <p className="mt-1.5 text-[13px] text-ink-faint">Ended here by a cancel</p>}
       {!isStreaming && (
-        <div className="mt-1 flex items-center gap-2">
+        <div className="-mb-3 -ml-1.5">
           <MessageActions messageId={item.key} text={item.text} />
         </div>
       )}
@@ -109,7 +109,7 @@ function MessageActions({ messageId, text }: { messageId: string; text: string }
     onSuccess: ({ id }) => navigate({ to: '/sessions/$sessionId', params: { sessionId: id } }),
   });
   return (
-    <div className="flex h-7 items-center opacity-0 transition-opacity group-focus-within:opacity-100 group-hover:opacity-100 [@media(hover:none)]:opacity-100">
+    <div className="flex h-7 shrink-0 items-center opacity-0 transition-opacity group-focus-within:opacity-100 group-hover:opacity-100 [@media(hover:none)]:opacity-100">
       {text !== '' && (
         <Button
           kind="quiet"
@@ -240,7 +240,7 @@ export function EndRow({ item }: { item: EndItem }) {
     return (
       <div className="rounded-xl bg-bad-soft px-4 py-3 text-sm text-bad">
         <p className="font-medium">{ENDS[item.status]}</p>
-        {item.text !== undefined && <p className="mt-0.5 break-words whitespace-pre-wrap">{item.text}</p>}
+        {item.text !== undefined && item.isTold !== true && <p className="mt-0.5 break-words whitespace-pre-wrap">{item.text}</p>}
         {item.code !== undefined && <p className="mt-1 font-mono text-[13px]">{item.code}</p>}
       </div>
     );
