@@ -1,7 +1,7 @@
 import { useMutation } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { ArrowDown, MessagesSquare } from 'lucide-react';
-import { memo, useEffect, useRef } from 'react';
+import { memo, useEffect } from 'react';
 import { api } from '../../data/client.ts';
 import { Button } from '../../ui/button.tsx';
 import { Empty, ErrorNote, Skeleton } from '../../ui/notes.tsx';
@@ -84,19 +84,19 @@ function Rows() {
   const blocks = useSnapshot(({ conversation }) => conversation.blocks);
   const hasOlder = useSnapshot((snapshot) => snapshot.hasOlder);
   const items = flat(blocks);
-  const frame = useRef<HTMLDivElement>(null);
+  const hasRows = items.length > 0;
+  const { frame, isAtEnd, onScroll, toEnd } = useFollowing<HTMLDivElement>(hasRows);
+  // oxlint-disable-next-line react/incompatible-library -- nothing here is memoized by a compiler
   const rows = useVirtualizer({
     count: items.length,
     getScrollElement: () => frame.current,
     estimateSize: (index) => ESTIMATES[items[index]?.kind ?? 'notice'],
     getItemKey: (index) => items[index]?.key ?? index,
-    overscan: 8,
+    overscan: 4,
     paddingStart: 24,
     paddingEnd: 16,
     anchorTo: 'end',
   });
-  const hasRows = items.length > 0;
-  const { isAtEnd, onScroll, toEnd } = useFollowing(frame, hasRows);
   const shown = rows.getVirtualItems();
   const firstShown = shown[0]?.index ?? 0;
   useEffect(() => {

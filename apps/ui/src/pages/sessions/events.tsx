@@ -3,7 +3,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { X } from 'lucide-react';
-import { useDeferredValue, useEffect, useRef, useState } from 'react';
+import { useDeferredValue, useEffect, useState } from 'react';
 import { api } from '../../data/client.ts';
 import { scoped } from '../../data/queries.ts';
 import { Button } from '../../ui/button.tsx';
@@ -109,8 +109,10 @@ function Filters({ count, isFiltered }: { count: number; isFiltered: boolean }) 
 
 function List({ events, isFiltered, chosenId }: { events: readonly SessionEvent[]; isFiltered: boolean; chosenId: string | undefined }) {
   const log = useLog();
-  const frame = useRef<HTMLDivElement>(null);
+  const isEmpty = events.length === 0;
+  const { frame, onScroll } = useFollowing<HTMLDivElement>(!isEmpty);
   const hasOlder = useSnapshot((snapshot) => snapshot.hasOlder);
+  // oxlint-disable-next-line react/incompatible-library -- nothing here is memoized by a compiler
   const rows = useVirtualizer({
     count: events.length,
     getScrollElement: () => frame.current,
@@ -120,8 +122,6 @@ function List({ events, isFiltered, chosenId }: { events: readonly SessionEvent[
     anchorTo: 'end',
   });
   const navigate = route.useNavigate();
-  const isEmpty = events.length === 0;
-  const { onScroll } = useFollowing(frame, !isEmpty);
   const shown = rows.getVirtualItems();
   const isNearStart = (shown[0]?.index ?? 0) < LOADED_AT_ONCE / 10;
   useEffect(() => {

@@ -3,7 +3,9 @@ import type { RefObject, UIEvent } from 'react';
 
 const NEAR_END_PX = 80;
 
-interface Following {
+interface Following<E extends HTMLElement> {
+  /** What is scrolled. */
+  frame: RefObject<E | null>;
   isAtEnd: boolean;
   onScroll: (event: UIEvent<HTMLElement>) => void;
   toEnd: () => void;
@@ -13,7 +15,8 @@ interface Following {
  * Keeps the end of a list in sight while it grows, until somebody scrolls up; at the end again it goes on. The list is the only child of what
  * is scrolled.
  */
-export function useFollowing(frame: RefObject<HTMLElement | null>, hasRows: boolean): Following {
+export function useFollowing<E extends HTMLElement>(hasRows: boolean): Following<E> {
+  const frame = useRef<E>(null);
   const follows = useRef(true);
   const lastTop = useRef(0);
   const [isAtEnd, setAtEnd] = useState(true);
@@ -29,8 +32,9 @@ export function useFollowing(frame: RefObject<HTMLElement | null>, hasRows: bool
     observer.observe(element);
     stay();
     return () => observer.disconnect();
-  }, [frame, hasRows]);
+  }, [hasRows]);
   return {
+    frame,
     isAtEnd,
     onScroll({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) {
       const isNear = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
