@@ -3,6 +3,7 @@ import { useEffect, useId, useRef, useState } from 'react';
 import type { FormEvent } from 'react';
 import { ApiError } from '@everruns/client';
 import { fieldError, useChange, useMay } from '../../data/changes.ts';
+import { queryClient, scoped } from '../../data/queries.ts';
 import { Button } from '../../ui/button.tsx';
 import { classes } from '../../ui/classes.ts';
 import { Dialog } from '../../ui/dialog.tsx';
@@ -76,17 +77,24 @@ export function EditorForm({ kind, entity, given, search }: EditorFormProps) {
 }
 
 function useEditing(kind: Kind, entity: Entity | null, given: Draft) {
-  const { things, isFree, create, update } = CALLS[kind];
+  const { things, isFree, create, update, draftOf } = CALLS[kind];
   const [draft, setDraft] = useState(given);
+  const [base, setBase] = useState(() => JSON.stringify(given));
+  const isDirty = JSON.stringify(draft) !== base;
+  // What is saved has changed: whoever has changed nothing sees it, whoever has keeps what was typed.
+  if (base !== JSON.stringify(given)) {
+    setBase(JSON.stringify(given));
+    if (!isDirty) setDraft(given);
+  }
   const [taken, setTaken] = useState<string | null>(null);
   const form = useRef<HTMLFormElement>(null);
   const navigate = useNavigate();
-  const saving = useChange(async () => {
+  const saving = useChange(async (): Promise<Entity | null> => {
     // A new one under a name that exists would take the place of the old one.
     const isNewName = draft.name !== (entity?.name ?? '');
     if (isNewName && /^[a-z0-9-]+$/.test(draft.name) && !(await isFree(draft.name))) return null;
     return entity === null ? create(draft) : update(entity.id, draft);
-  }, things);
+  });
   const problem = (field: string): string | undefined => {
     if (field === 'name' && taken !== null && taken === draft.name) return 'There is one with this name already. Choose another.';
     return fieldError(saving.error, field);
@@ -94,22 +102,27 @@ function useEditing(kind: Kind, entity: Entity | null, given: Draft) {
   useEffect(() => {
     if (saving.error instanceof ApiError || taken !== null) showFirst(form.current, '[aria-invalid="true"]');
   }, [saving.error, taken]);
+  const accept = (saved: Entity): void => {
+    for (const known of [saved.id, saved.name]) queryClient.setQueryData(scoped(things, 'one', known), saved);
+    // What was typed while it was being saved is still to be saved.
+    setDraft((now) => (now === draft ? draftOf(saved) : now));
+    if (saved.name !== entity?.name) {
+      const to = `/${things}/$idOrName` as const;
+      void navigate({ to, params: { idOrName: saved.name }, ignoreBlocker: true, replace: entity !== null });
+    }
+    // The one under its old name is not asked for again.
+    void queryClient.invalidateQueries({ queryKey: scoped(things), predicate: ({ queryKey }) => queryKey[2] !== 'one' });
+  };
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     if (form.current?.checkValidity() === false) return showFirst(form.current, ':invalid:not(fieldset)');
     setTaken(null);
-    saving.mutate(undefined, {
-      onSuccess: (saved) => {
-        if (saved === null) return setTaken(draft.name);
-        const to = { to: `/${things}/$idOrName`, params: { idOrName: saved.name }, ignoreBlocker: true } as const;
-        if (saved.name !== entity?.name) void navigate({ ...to, replace: entity !== null });
-      },
-    });
+    saving.mutate(undefined, { onSuccess: (saved) => (saved === null ? setTaken(draft.name) : accept(saved)) });
   };
   return {
     draft,
     change: (part: Partial<Draft>) => setDraft((now) => ({ ...now, ...part })),
-    isDirty: JSON.stringify(draft) !== JSON.stringify(given),
+    isDirty,
     reset: () => setDraft(given),
     save: { submit, error: saving.error, isPending: saving.isPending },
     problem,
@@ -205,7 +218,7 @@ function PromptField({ kind, draft, change, errorAt }: PartProps & { kind: Kind 
         required={kind === 'agent'}
         {...(error !== undefined && { 'aria-invalid': true, 'aria-describedby': `${id}-error` })}
         onChange={(event) => change({ prompt: event.target.value })}
-        className="field-sizing-content max-h-[70dvh] min-h-64 w-full rounded-xl border border-line-strong bg-surface px-4 py-3 leading-relaxed aria-invalid:border-bad"
+        className="field-sizing-content max-h-[70dvh] min-h-64 w-full rounded-xl border border-line-strong bg-surface px-4 py-3 leading-relaxed disabled:bg-sunken disabled:text-ink-faint aria-invalid:border-bad"
       />
       {error !== undefined && (
         <p id={`${id}-error`} role="alert" className="text-[13px] text-bad">

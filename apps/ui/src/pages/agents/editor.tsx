@@ -41,5 +41,5 @@ function Loaded({ kind, idOrName, search }: { kind: Kind; idOrName: string; sear
       </Page>
     );
   }
-  return <EditorForm key={`${data.id} ${data.updated_at}`} kind={kind} entity={data} given={draftOf(data)} search={search} />;
+  return <EditorForm key={data.id} kind={kind} entity={data} given={draftOf(data)} search={search} />;
 }

@@ -1,3 +1,4 @@
+import { InvalidRequestError } from '@everruns/client';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { ChevronRight } from 'lucide-react';
 import { useEffect, useState } from 'react';
@@ -31,7 +32,13 @@ export function LivePreview({ kind, draft }: { kind: 'agent' | 'harness'; draft:
         </h2>
         <span className="text-[13px] text-ink-faint">{isFetching || settled !== draft ? 'Updating' : 'As it stands, saved or not'}</span>
       </div>
-      {error !== null && <ErrorNote error={error} retry={() => void refetch()} />}
+      {error instanceof InvalidRequestError && (
+        <p role="status" className="rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn">
+          It cannot be shown yet. {error.message}{' '}
+          {error.field !== undefined && <code className="font-mono text-[13px]">{error.field}</code>}
+        </p>
+      )}
+      {error !== null && !(error instanceof InvalidRequestError) && <ErrorNote error={error} retry={() => void refetch()} />}
       {data === undefined && error === null && <Skeleton rows={4} />}
       {data !== undefined && error === null && <Shown preview={data} />}
     </section>

@@ -47,9 +47,9 @@ export function ScopedServersField({ servers, onChange, error, readOnly }: Scope
       )}
       {!readOnly && (
         <div className="flex flex-col gap-2 rounded-lg border border-line p-3">
-          <TextField label="Name" placeholder="docs" value={name} onChange={(event) => setName(event.target.value)} />
+          <TextField label="Name of the server" placeholder="docs" value={name} onChange={(event) => setName(event.target.value)} />
           <TextField
-            label="Address"
+            label="Address of the server"
             type="url"
             placeholder="https://mcp.example.com/mcp"
             value={url}

@@ -1,6 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { Plus } from 'lucide-react';
+import type { ReactNode } from 'react';
 import { api } from '../../data/client.ts';
 import { scoped } from '../../data/queries.ts';
 import type { Schemas } from '../../data/queries.ts';
@@ -124,7 +125,7 @@ function Results({ id, query }: { id: string; query: string }) {
   return (
     <ol className="flex flex-col gap-2">
       {data.map(({ id: entryId, title, kind, tags, snippet }) => (
-        <EntryRow key={entryId} baseId={id} entryId={entryId} title={title} kind={kind} tags={tags} text={snippet} />
+        <EntryRow key={entryId} baseId={id} entryId={entryId} title={title} kind={kind} tags={tags} text={<Marked snippet={snippet} />} />
       ))}
     </ol>
   );
@@ -136,7 +137,22 @@ interface EntryRowProps {
   title: string;
   kind: string;
   tags: readonly string[];
-  text: string;
+  text: ReactNode;
+}
+
+/** What was found stands between two pairs of stars. */
+function Marked({ snippet }: { snippet: string }) {
+  return snippet.split('**').map((part, at) =>
+    at % 2 === 0 ? (
+      part
+    ) : (
+      // A text has no other identity than where it stands.
+      // oxlint-disable-next-line react/no-array-index-key
+      <mark key={at} className="rounded bg-accent-soft px-0.5 text-accent">
+        {part}
+      </mark>
+    ),
+  );
 }
 
 function EntryRow({ baseId, entryId, title, kind, tags, text }: EntryRowProps) {

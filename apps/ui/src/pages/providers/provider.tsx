@@ -3,6 +3,7 @@ import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { RefreshCw, Trash2 } from 'lucide-react';
 import { useChange, useMay } from '../../data/changes.ts';
 import { api } from '../../data/client.ts';
+import { queryClient, scoped } from '../../data/queries.ts';
 import { Button } from '../../ui/button.tsx';
 import { Confirm } from '../../ui/dialog.tsx';
 import { Badge, ErrorNote, Skeleton } from '../../ui/notes.tsx';
@@ -93,14 +94,19 @@ function Toggle({ provider: { id, status } }: { provider: Provider }) {
 
 function Remove({ provider: { id, name } }: { provider: Provider }) {
   const navigate = useNavigate();
-  const remove = useChange(() => api.delete('/v1/providers/{id}', { params: { path: { id } } }), 'providers', 'models');
+  const remove = useChange(() => api.delete('/v1/providers/{id}', { params: { path: { id } } }));
+  // The page goes before what it shows does.
+  const leave = async (): Promise<void> => {
+    await navigate({ to: '/settings/providers' });
+    for (const thing of ['providers', 'models', 'organization']) void queryClient.invalidateQueries({ queryKey: scoped(thing) });
+  };
   return (
     <>
       {remove.error !== null && <ErrorNote error={remove.error} />}
       <Confirm
         title={`Delete ${name}?`}
         verb="Delete"
-        act={() => remove.mutate(undefined, { onSuccess: () => void navigate({ to: '/settings/providers' }) })}
+        act={() => remove.mutate(undefined, { onSuccess: () => void leave() })}
         trigger={(ask) => (
           <Button kind="danger" icon={<Trash2 aria-hidden className="size-4" />} disabled={remove.isPending} onClick={ask}>
             Delete
