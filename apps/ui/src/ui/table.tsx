@@ -22,7 +22,7 @@ export function Table<T>({
 }) {
   return (
     // It can be scrolled with the keyboard where it does not fit.
-    <div role="region" aria-label={label} tabIndex={0} className="overflow-x-auto rounded-xl border border-line bg-surface">
+    <div role="region" aria-label={label} tabIndex={0} className="relative overflow-x-auto rounded-xl border border-line bg-surface">
       <table className="w-full border-collapse text-sm">
         <thead>
           <tr className="border-b border-line text-left text-[13px] text-ink-faint">
