@@ -1,7 +1,7 @@
 import { NotFoundError } from '@everruns/client';
 import { useQuery } from '@tanstack/react-query';
-import { Link, Outlet } from '@tanstack/react-router';
-import { useEffect } from 'react';
+import { Link, Outlet, useRouterState } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
 import { queryClient, scoped } from '../../data/queries.ts';
 import { buttonClasses } from '../../ui/button.tsx';
 import { Empty, ErrorNote, Skeleton } from '../../ui/notes.tsx';
@@ -93,8 +93,14 @@ const TABS = [
 ] as const;
 
 function Tabs({ id }: { id: string }) {
+  const path = useRouterState({ select: ({ location }) => location.pathname });
+  const tabs = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone the last tabs are out of sight.
+    tabs.current?.querySelector('[aria-current=page]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [path]);
   return (
-    <nav aria-label="Parts of the session" className="-mx-4 mt-2 overflow-x-auto px-4 sm:mx-0 sm:px-0">
+    <nav ref={tabs} aria-label="Parts of the session" className="-mx-4 mt-2 overflow-x-auto px-4 sm:mx-0 sm:px-0">
       <ul className="flex gap-1">
         {TABS.map(([to, title]) => (
           <li key={to}>
