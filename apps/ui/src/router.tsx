@@ -4,6 +4,7 @@ import { blockRoutes } from './pages/blocks/routes.ts';
 import { operationRoutes } from './pages/operations/routes.ts';
 import { providerRoutes } from './pages/providers/routes.ts';
 import { sessionRoutes } from './pages/sessions/routes.ts';
+import { settingRoutes } from './pages/settings/routes.ts';
 import { rootRoute } from './root-route.tsx';
 
 const home = createRoute({
@@ -13,7 +14,15 @@ const home = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([home, ...sessionRoutes, ...agentRoutes, ...providerRoutes, ...blockRoutes, ...operationRoutes]),
+  routeTree: rootRoute.addChildren([
+    home,
+    ...sessionRoutes,
+    ...agentRoutes,
+    ...providerRoutes,
+    ...blockRoutes,
+    ...operationRoutes,
+    ...settingRoutes,
+  ]),
   defaultPreload: 'intent',
   scrollRestoration: true,
 });
