@@ -13,6 +13,7 @@ import { useLog, useSnapshot } from './log-context.ts';
 import { AgentRow, EndRow, NoticeRow, ThinkingRow, UserRow, Writing } from './message-rows.tsx';
 import { sessionRoute } from './session-queries.ts';
 import { ToolRow } from './tool-row.tsx';
+import { number } from './usage-text.ts';
 
 export function ConversationPage() {
   const isLoaded = useSnapshot((snapshot) => snapshot.isLoaded);
@@ -177,7 +178,7 @@ function BudgetPause() {
     <div className="mx-auto w-full max-w-3xl px-4 pb-2 sm:px-6">
       <div className="flex flex-wrap items-center gap-3 rounded-xl bg-warn-soft px-4 py-3 text-sm text-warn">
         <p className="grow">
-          {budget.message ?? 'The turn waits for a budget.'} {budget.balance} of {budget.limit} {budget.currency} are left.
+          {budget.message ?? 'The turn waits for a budget.'} {number(budget.balance)} of {number(budget.limit)} {budget.currency} are left.
         </p>
         <Button disabled={resume.isPending} onClick={() => resume.mutate()}>
           Resume

@@ -56,7 +56,7 @@ export function ToolRow({ item }: { item: ToolItem }) {
       </button>
       {item.progress !== undefined && item.state === 'running' && <p className="px-3 pb-2 text-[13px] text-ink-soft">{item.progress}</p>}
       {item.state === 'error' && item.error !== undefined && !isOpen && (
-        <p className="line-clamp-2 px-3 pb-2 pl-9.5 text-[13px] text-bad">{item.error}</p>
+        <p className="mb-2 line-clamp-2 px-3 pl-9.5 text-[13px] text-bad">{item.error}</p>
       )}
       {!isOpen && printed.length > 0 && <Output printed={printed} />}
       {isOpen && <Details item={item} />}
