@@ -1,5 +1,5 @@
 import { Link, useBlocker, useNavigate } from '@tanstack/react-router';
-import { useEffect, useId, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useId, useRef, useState } from 'react';
 import type { FormEvent } from 'react';
 import { ApiError } from '@everruns/client';
 import { fieldError, useChange, useMay } from '../../data/changes.ts';
@@ -8,7 +8,7 @@ import { Button } from '../../ui/button.tsx';
 import { classes } from '../../ui/classes.ts';
 import { Dialog } from '../../ui/dialog.tsx';
 import { TextField } from '../../ui/fields.tsx';
-import { Badge, ErrorNote } from '../../ui/notes.tsx';
+import { Badge, ErrorNote, Skeleton } from '../../ui/notes.tsx';
 import { Page } from '../../ui/page.tsx';
 import { nameFrom } from './draft.ts';
 import type { Draft } from './draft.ts';
@@ -21,8 +21,10 @@ import { LivePreview } from './preview.tsx';
 import type { EditorSearch } from './routes.ts';
 import { Settings } from './settings.tsx';
 import { Stats } from './stats.tsx';
-import { TryIt } from './try-it.tsx';
 import { WORDS } from './words.ts';
+
+/** It brings what shows Markdown. */
+const TryIt = lazy(async () => ({ default: (await import('./try-it.tsx')).TryIt }));
 
 interface EditorFormProps {
   kind: Kind;
@@ -65,7 +67,9 @@ export function EditorForm({ kind, entity, given, search }: EditorFormProps) {
           </form>
           {entity !== null && search.side === 'try' && (
             <div className="lg:sticky lg:top-6">
-              <TryIt of={kind === 'agent' ? { agent_id: entity.id } : { harness_id: entity.id }} isUnsaved={isDirty} />
+              <Suspense fallback={<Skeleton rows={8} />}>
+                <TryIt of={kind === 'agent' ? { agent_id: entity.id } : { harness_id: entity.id }} isUnsaved={isDirty} />
+              </Suspense>
             </div>
           )}
         </div>

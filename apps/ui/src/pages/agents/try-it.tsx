@@ -7,6 +7,7 @@ import { api, everruns } from '../../data/client.ts';
 import { queryClient, scoped } from '../../data/queries.ts';
 import { Button } from '../../ui/button.tsx';
 import { ErrorNote } from '../../ui/notes.tsx';
+import { Markdown } from '../sessions/markdown.tsx';
 import { withEvent, withText } from './exchange.ts';
 import type { ExchangePart } from './exchange.ts';
 
@@ -21,6 +22,8 @@ interface Pending {
   id: string;
   name: string;
   reason: string | undefined;
+  /** What it would be called with. */
+  args: unknown;
   decide: (decision: Decision) => void;
 }
 
@@ -123,6 +126,7 @@ function useChat(of: TryItProps['of']) {
 
   const send = async (said: string): Promise<void> => {
     const { signal } = leave.current;
+    const args = new Map<string, unknown>();
     const id = exchanges.length;
     setError(null);
     setExchanges((all) => [...all, { id, said, parts: [], state: 'running' }]);
@@ -131,6 +135,7 @@ function useChat(of: TryItProps['of']) {
         signal,
         onText: (more) => update(id, (each) => ({ ...each, parts: withText(each.parts, more) })),
         onEvent: (event) => {
+          if (event.type === 'tool.approval_requested') for (const call of event.data.tool_calls) args.set(call.id, call.arguments);
           if (event.type === 'tool.call_requested') setWaits(true);
           if (event.type === 'tool.completed') setWaits(false);
           update(id, (each) => ({ ...each, parts: withEvent(each.parts, event) }));
@@ -141,7 +146,10 @@ function useChat(of: TryItProps['of']) {
               setPending((all) => all.filter((other) => other.id !== call.id));
               resolve(decision);
             };
-            setPending((all) => [...all, { id: call.id, name: call.display_name ?? call.name, reason: call.reason, decide }]);
+            setPending((all) => [
+              ...all,
+              { id: call.id, name: call.display_name ?? call.name, reason: call.reason, args: args.get(call.id), decide },
+            ]);
           }),
       });
       update(id, (each) => ({ ...each, state: status }));
@@ -174,9 +182,9 @@ function OneExchange({ exchange: { said, parts, state } }: { exchange: Exchange 
       </p>
       {parts.map((part) =>
         part.kind === 'text' ? (
-          <p key={part.id} className="text-sm leading-relaxed break-words whitespace-pre-wrap">
-            {part.text}
-          </p>
+          <div key={part.id} className="text-sm">
+            <Markdown text={part.text} isStreaming={state === 'running'} />
+          </div>
         ) : (
           <ToolLine key={part.id} part={part} />
         ),
@@ -203,12 +211,17 @@ function ToolLine({ part }: { part: Extract<ExchangePart, { kind: 'tool' }> }) {
   );
 }
 
-function Approval({ call: { name, reason, decide } }: { call: Pending }) {
+function Approval({ call: { name, reason, args, decide } }: { call: Pending }) {
   return (
     <div role="group" aria-label={`Approval of ${name}`} className="flex flex-col gap-2 rounded-lg border border-line bg-warn-soft p-3">
       <p className="text-sm text-warn">
         It wants to use <strong>{name}</strong>. {reason}
       </p>
+      {args !== undefined && (
+        <pre tabIndex={0} className="max-h-40 overflow-auto rounded-lg bg-surface p-2 font-mono text-xs break-words whitespace-pre-wrap">
+          {JSON.stringify(args, null, 2)}
+        </pre>
+      )}
       <div className="flex gap-2">
         <Button kind="primary" onClick={() => decide('allow')}>
           Allow

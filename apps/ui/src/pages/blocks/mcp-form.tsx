@@ -45,7 +45,14 @@ export function McpForm({ server, onDone }: McpFormProps) {
   );
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    if (headerProblem === undefined) save.mutate(undefined, { onSuccess: onDone });
+    if (headerProblem !== undefined) return;
+    save.mutate(undefined, {
+      onSuccess: (saved) => {
+        setKey('');
+        setHeaderText('');
+        onDone(saved);
+      },
+    });
   };
   return (
     <form onSubmit={submit} className="flex flex-col gap-4">

@@ -62,7 +62,7 @@ function Found({ server }: { server: Server }) {
         {may.manage && (
           <Section title="Settings">
             <Card>
-              <McpForm key={server.updated_at} server={server} onDone={() => undefined} />
+              <McpForm server={server} onDone={() => undefined} />
             </Card>
           </Section>
         )}

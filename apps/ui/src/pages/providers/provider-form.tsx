@@ -45,7 +45,12 @@ export function ProviderForm({ provider, onDone }: ProviderFormProps) {
   );
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    save.mutate(undefined, { onSuccess: onDone });
+    save.mutate(undefined, {
+      onSuccess: (saved) => {
+        setKey('');
+        onDone(saved);
+      },
+    });
   };
   return (
     <form onSubmit={submit} className="flex flex-col gap-4">
@@ -103,6 +108,9 @@ export function ProviderForm({ provider, onDone }: ProviderFormProps) {
       {save.error !== null && <ErrorNote error={save.error} />}
       <div className="flex flex-wrap items-start justify-between gap-3">
         {field !== undefined ? <KeyCheck type={type} apiKey={key} address={address} /> : <span />}
+        <p role="status" className="self-center text-sm text-ink-soft">
+          {save.isSuccess && provider !== null ? 'Saved' : ''}
+        </p>
         <Button kind="primary" type="submit" disabled={save.isPending}>
           {save.isPending ? 'Saving' : provider === null ? 'Add provider' : 'Save'}
         </Button>

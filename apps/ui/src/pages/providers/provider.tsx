@@ -40,7 +40,6 @@ function One({ id, modelId }: { id: string; modelId: string | null }) {
 function Found({ provider, modelId }: { provider: Provider; modelId: string | null }) {
   const { manage, destroy } = useMay('provider');
   const { tone, text } = stateOf(provider);
-  const saved = provider.updated_at !== provider.created_at;
   return (
     <Page
       title={provider.name}
@@ -63,10 +62,7 @@ function Found({ provider, modelId }: { provider: Provider; modelId: string | nu
       {manage && (
         <Section title={provider.api_key_set ? 'Key and address' : 'Add key'}>
           <Card className="max-w-xl">
-            <ProviderForm key={provider.updated_at} provider={provider} onDone={() => undefined} />
-            <p role="status" className="sr-only">
-              {saved && 'Saved'}
-            </p>
+            <ProviderForm provider={provider} onDone={() => undefined} />
           </Card>
         </Section>
       )}
