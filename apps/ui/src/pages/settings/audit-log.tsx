@@ -178,7 +178,7 @@ function columns(names: ReadonlyMap<string, string>, show: (id: string) => void)
         </div>
       ),
     },
-    { title: 'Who', wide: true, cell: (entry: Entry) => <span className="break-all">{who(entry)}</span> },
+    { title: 'Who', wide: true, cell: (entry: Entry) => <span className="inline-block min-w-20 break-words">{who(entry)}</span> },
     {
       title: 'Changed',
       wide: true,

@@ -9,6 +9,11 @@ test('what was added counts with the limit', () => {
   expect(stateOf({ ...BUDGET, spent: 15 })).toEqual({ tone: 'bad', text: 'used up' });
 });
 
+test('what is left can be too little for a call', () => {
+  expect(stateOf({ ...BUDGET, status: 'exhausted' }).text).toBe('no room for a call');
+  expect(stateOf({ ...BUDGET, status: 'exhausted', spent: 15 }).text).toBe('used up');
+});
+
 test('the warning shows until the budget is used up, and what somebody set before both', () => {
   expect(stateOf({ ...BUDGET, soft_limit: 2 }).text).toBe('over the warning');
   expect(stateOf({ ...BUDGET, soft_limit: 2, spent: 20 }).text).toBe('used up');

@@ -20,7 +20,9 @@ export function stateOf(budget: Money): { tone: Tone; text: string } {
   const { status, spent, soft_limit: soft } = budget;
   if (status === 'disabled') return { tone: 'plain', text: 'disabled' };
   if (status === 'paused') return { tone: 'warn', text: 'paused' };
-  if (status === 'exhausted' || spent >= wholeOf(budget)) return { tone: 'bad', text: 'used up' };
+  if (spent >= wholeOf(budget)) return { tone: 'bad', text: 'used up' };
+  // Something is left, and the next call may need more than that.
+  if (status === 'exhausted') return { tone: 'bad', text: 'no room for a call' };
   if (soft !== undefined && spent >= soft) return { tone: 'warn', text: 'over the warning' };
   return { tone: 'good', text: 'active' };
 }

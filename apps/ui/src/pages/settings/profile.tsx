@@ -14,7 +14,7 @@ type User = Schemas['UserExport']['user'];
 export function Profile() {
   const { data, error, refetch } = useQuery(ownData);
   return (
-    <Section title="Your profile" about="Agents are told your language and time zone when they talk with you.">
+    <Section title="Your profile" about="Other members see your name.">
       {error !== null && <ErrorNote error={error} retry={() => void refetch()} />}
       {data === undefined && error === null && <Skeleton rows={3} />}
       {data !== undefined && <ProfileForm key={JSON.stringify(data.user)} user={data.user} />}

@@ -90,8 +90,9 @@ function columns(onShow: (id: string) => void) {
       title: '',
       align: 'right' as const,
       cell: ({ id, name, token_count: count }: Account) => (
-        <Button aria-label={`Tokens of ${name}`} onClick={() => onShow(id)}>
+        <Button onClick={() => onShow(id)}>
           {count} {count === 1 ? 'token' : 'tokens'}
+          <span className="sr-only"> of {name}</span>
         </Button>
       ),
     },
@@ -160,7 +161,7 @@ function AccountTokens({ account, mayManage, onGone }: { account: Account; mayMa
       {data === undefined && error === null && <Skeleton rows={Math.max(1, count)} />}
       {data?.length === 0 && <p className="text-sm text-ink-soft">It has no token yet, so nothing can sign in as it.</p>}
       {data !== undefined && data.length > 0 && (
-        <TokenTable label={`Tokens of ${name}`} tokens={data} remove={mayManage ? remove.mutate : null} />
+        <TokenTable label={`Tokens of ${name}`} tokens={data} remove={mayManage ? remove.mutate : null} isNarrow />
       )}
       {mayManage && (
         <div className="flex flex-wrap justify-between gap-2">

@@ -150,7 +150,7 @@ function Scopes({ chosen, onChange }: { chosen: ReadonlySet<string>; onChange: (
       <div tabIndex={0} role="region" aria-label="Permissions" className="max-h-64 overflow-y-auto rounded-lg border border-line">
         <ul className="divide-y divide-line text-sm">
           {groupScopes(data.data, caller?.permissions ?? []).map(({ resource, title, scopes }) => (
-            <li key={resource} className="flex flex-wrap items-center gap-x-4 gap-y-1 px-3 py-2">
+            <li key={resource} className="flex flex-wrap items-center gap-x-4 gap-y-1 px-3 py-2 [&>span]:basis-full sm:[&>span]:basis-28">
               <span className="grow basis-28">{title}</span>
               {scopes.map(({ scope, label }) => (
                 <label key={scope} className="flex cursor-pointer items-center gap-1.5 text-[13px]">

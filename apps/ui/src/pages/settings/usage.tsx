@@ -170,7 +170,8 @@ function columns(by: UsageGroup) {
 }
 
 function GroupName({ by, row: { id, name } }: { by: UsageGroup; row: Row }) {
-  const text = name ?? GROUPS[by].none;
+  // Sessions without a title are told apart by the end of their id.
+  const text = name ?? (by === 'session' && id !== undefined ? `${GROUPS[by].none} …${id.slice(-6)}` : GROUPS[by].none);
   const look = 'font-medium break-words hover:underline';
   if (id !== undefined && by === 'session') {
     return (
