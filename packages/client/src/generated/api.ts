@@ -2580,7 +2580,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Complete onboarding */
+        /** Note that an organization has been set up */
         post: operations["completeOnboarding"];
         delete?: never;
         options?: never;
@@ -2595,7 +2595,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get organization policies */
+        /** Say what the caller may do in an organization */
         get: operations["getOrganizationPolicies"];
         put?: never;
         post?: never;
@@ -2632,7 +2632,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Delete me */
+        /** Delete the own account */
         delete: operations["deleteMe"];
         options?: never;
         head?: never;
@@ -2664,7 +2664,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List members */
+        /** List people of an organization, with their roles */
         get: operations["listMembers"];
         put?: never;
         post?: never;
@@ -2684,11 +2684,11 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Remove member */
+        /** Remove a member, or leave an organization */
         delete: operations["removeMember"];
         options?: never;
         head?: never;
-        /** Update member */
+        /** Change the role of a member */
         patch: operations["updateMember"];
         trace?: never;
     };
@@ -2702,7 +2702,7 @@ export interface paths {
         /** List invitations */
         get: operations["listInvitations"];
         put?: never;
-        /** Create invitation */
+        /** Invite somebody to an organization by e-mail */
         post: operations["createInvitation"];
         delete?: never;
         options?: never;
@@ -2720,7 +2720,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revoke invitation */
+        /** Take an invitation back */
         delete: operations["revokeInvitation"];
         options?: never;
         head?: never;
@@ -2736,7 +2736,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Accept invitation */
+        /** Join the organization that has sent an invitation */
         post: operations["acceptInvitation"];
         delete?: never;
         options?: never;
@@ -2751,7 +2751,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List audit logs */
+        /** List what was changed in an organization, by whom and why */
         get: operations["listAuditLogs"];
         put?: never;
         post?: never;
@@ -2761,32 +2761,15 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/users/me/switch-org": {
+    "/v1/audit-logs": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
-        /** Switch organization */
-        post: operations["switchOrganization"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/resolve-org": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Resolve organization */
-        get: operations["resolveOrganization"];
+        /** List logins and other events that are of no organization */
+        get: operations["listInstallationAuditLogs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2795,15 +2778,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/users/me/export": {
+    "/v1/memories/config": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Export me */
-        get: operations["exportMe"];
+        /** Get memory policies */
+        get: operations["getMemoryPolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/knowledge-bases/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get knowledge policies */
+        get: operations["getKnowledgePolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/capabilities/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get capability policies */
+        get: operations["getCapabilityPolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/budgets/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get budget policies */
+        get: operations["getBudgetPolicies"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2821,6 +2855,57 @@ export interface paths {
         };
         /** Get durable policies */
         get: operations["getDurablePolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/me/switch-org": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Choose an organization for a browser */
+        post: operations["switchOrganization"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/resolve-org": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say which organization something is in */
+        get: operations["resolveOrganization"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Export everything that is held about the caller */
+        get: operations["exportMe"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4308,6 +4393,10 @@ export interface components {
                 name: string;
                 role: string;
             }[];
+            /** @description May look at and steer the installation itself */
+            is_platform_user: boolean;
+            /** @description In the chosen organization, within the scopes of the token */
+            permissions: string[];
         };
         DatabaseSchema: {
             database: string;
@@ -14617,6 +14706,216 @@ export interface operations {
             };
         };
     };
+    listInstallationAuditLogs: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description Entries older than this one */
+                before?: string;
+                action?: string;
+                /** @description User */
+                actor?: string;
+                /** @description Id of the thing that was changed */
+                target?: string;
+                domain?: string;
+                since?: string;
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["AuditLog"][];
+                        /** @description `before` of the next page; absent on the last one */
+                        next_before?: string;
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMemoryPolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        policies: {
+                            [key: string]: boolean;
+                        };
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getKnowledgePolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        policies: {
+                            [key: string]: boolean;
+                        };
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCapabilityPolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        policies: {
+                            [key: string]: boolean;
+                        };
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBudgetPolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        policies: {
+                            [key: string]: boolean;
+                        };
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDurablePolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        policies: {
+                            [key: string]: boolean;
+                        };
+                    };
+                };
+            };
+            /** @description Problem (RFC 9457) */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     switchOrganization: {
         parameters: {
             query?: never;
@@ -14704,39 +15003,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserExport"];
-                };
-            };
-            /** @description Problem (RFC 9457) */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getDurablePolicies: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        policies: {
-                            [key: string]: boolean;
-                        };
-                    };
                 };
             };
             /** @description Problem (RFC 9457) */
