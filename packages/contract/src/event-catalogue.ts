@@ -158,7 +158,7 @@ export const EVENT_CATALOGUE = {
     }),
   },
   'reason.recovered': {
-    about: 'A call of the model begins again after its worker was lost.',
+    about: 'A call of the model begins again: its worker was lost, or it had to wait for a budget or a provider.',
     data: z.object({ turn_id, mode: z.enum(['finalize', 'restart']), accumulated_len: z.int(), attempt: z.int().optional() }),
   },
   'reason.thinking.started': { about: 'The model begins to think.', data: z.object({ turn_id, model: z.string().optional() }) },
@@ -205,7 +205,7 @@ export const EVENT_CATALOGUE = {
     }),
   },
   'tool.started': {
-    about: 'A call begins; again with a higher `attempt` when its worker was lost.',
+    about: 'A call begins; with a higher `attempt` it begins again.',
     data: z.object({
       tool_call: ToolCall,
       attempt: z.int().optional(),

@@ -159,7 +159,7 @@ const ACTIVITY: Describe = {
     success ? null : `  ${printable(tool_name)}: ${printable(error ?? status)}`,
   'tool.progress': ({ message }) => `  ${printable(message)}`,
   'tool.call_requested': ({ tool_calls }) => `· waiting for ${tool_calls.map(({ name }) => printable(name)).join(', ')}`,
-  'reason.recovered': () => '· a worker was lost, the step begins again',
+  'reason.recovered': () => '· the step begins again',
   'budget.exhausted': waiting,
   'budget.paused': waiting,
   'context.compacted': () => '· the conversation was summarized',

@@ -89,8 +89,7 @@ const reasonStarted: Fold<'reason.started'> = (draft, { data, context }) => {
 const reasonRecovered: Fold<'reason.recovered'> = (draft, event) => {
   const isRestart = event.data.mode === 'restart';
   if (isRestart) draft.dropUnfinishedText(['agent', 'thinking']);
-  const what = isRestart ? 'the step began again' : 'the answer was kept as far as it had come';
-  notice(draft, event, `A worker was lost, ${what}`, { tone: 'warn' });
+  notice(draft, event, isRestart ? 'The step began again' : 'The answer was kept as far as it had come', { tone: 'warn' });
 };
 
 const thinkingKey = (draft: Draft): string => `thinking ${draft.block.reason}`;

@@ -124,7 +124,7 @@ describe('a text while it is written', () => {
   it('is discarded when its worker was lost, and the page says so', () => {
     const lost = told([...streaming, delta('Old', 0), ['reason.recovered', { turn_id: 'turn_1', mode: 'restart', accumulated_len: 3 }]]);
     expect(texts(lost)).toEqual([]);
-    expect(first(lost, 'notice').text).toBe('A worker was lost, the step began again');
+    expect(first(lost, 'notice').text).toBe('The step began again');
   });
 
   it('gives way to what a guardrail puts in its place, and says that it did', () => {

@@ -86,7 +86,7 @@ class TurnBuilder {
     }
     if (event.type === 'reason.recovered') {
       this.#end('model', event, 'lost');
-      this.#begin('recovered', event, { kind: 'other', label: 'A worker was lost, the step began again' });
+      this.#begin('recovered', event, { kind: 'other', label: 'The step began again' });
       this.#end('recovered', event, 'lost');
     }
     if (event.type === 'context.compacting') this.#begin('compaction', event, { kind: 'other', label: 'Prompt made shorter' });

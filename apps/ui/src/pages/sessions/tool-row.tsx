@@ -80,7 +80,7 @@ function Details({ item }: { item: ToolItem }) {
   const results = item.result ?? [];
   return (
     <div className="flex flex-col gap-3 border-t border-line px-3 py-3">
-      {item.attempt > 1 && <p className="text-[13px] text-warn">A worker was lost, the call began again (attempt {item.attempt}).</p>}
+      {item.attempt > 1 && <p className="text-[13px] text-warn">The call began again (attempt {item.attempt}).</p>}
       <Mono label="Arguments" text={pretty(item.arguments)} />
       {results.length === 0 &&
         Object.entries(item.output).map(([stream, { text }]) => (
