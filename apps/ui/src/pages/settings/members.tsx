@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { UserPlus, Users } from 'lucide-react';
+import { UserMinus, UserPlus, Users } from 'lucide-react';
 import { useCaller, useMembership, usePermission } from '../../data/access.ts';
 import { useChange } from '../../data/changes.ts';
 import { api } from '../../data/client.ts';
@@ -133,9 +133,14 @@ function Remove({ member: { name }, act }: { member: Member; act: () => void }) 
       keep="Not now"
       act={act}
       trigger={(ask) => (
-        <Button kind="danger" aria-label={`Remove ${name}`} onClick={ask}>
-          Remove
-        </Button>
+        <Button
+          kind="danger"
+          square
+          aria-label={`Remove ${name}`}
+          title="Remove"
+          icon={<UserMinus aria-hidden className="size-4" />}
+          onClick={ask}
+        />
       )}
     >
       {name} loses access to this organization at once, with the tokens for it. Agents and sessions stay. You can invite the same address

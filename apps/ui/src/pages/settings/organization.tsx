@@ -67,31 +67,33 @@ function Name({ id, name }: { id: string; name: string }) {
   );
   const problem = fieldError(rename.error, 'name');
   return (
-    <form
-      className="flex max-w-md flex-wrap items-start gap-2"
-      onSubmit={(event) => {
-        event.preventDefault();
-        rename.mutate();
-      }}
-    >
-      <div className="min-w-0 grow">
-        <TextField
-          label="Name"
-          required
-          value={text}
-          error={problem}
-          hint={<span className="font-mono text-xs break-all">{id}</span>}
-          onChange={({ target }) => setText(target.value)}
-        />
-      </div>
-      <Button type="submit" className="mt-[1.65rem]" disabled={rename.isPending || text.trim() === '' || text.trim() === name}>
-        Rename
-      </Button>
+    <div className="flex max-w-md flex-col gap-3">
+      <form
+        className="flex items-start gap-2"
+        onSubmit={(event) => {
+          event.preventDefault();
+          rename.mutate();
+        }}
+      >
+        <div className="min-w-0 grow">
+          <TextField
+            label="Name"
+            required
+            value={text}
+            error={problem}
+            hint={<span className="font-mono text-xs break-all">{id}</span>}
+            onChange={({ target }) => setText(target.value)}
+          />
+        </div>
+        <Button type="submit" className="mt-[1.65rem]" disabled={rename.isPending || text.trim() === '' || text.trim() === name}>
+          Rename
+        </Button>
+      </form>
       {rename.error !== null && problem === undefined && <ErrorNote error={rename.error} />}
       <p role="status" className="sr-only">
         {rename.isSuccess && 'Renamed'}
       </p>
-    </form>
+    </div>
   );
 }
 
@@ -154,7 +156,7 @@ function Organizations() {
       )}
       {switching.error !== null && <ErrorNote error={switching.error} />}
       <form
-        className="flex max-w-md flex-wrap items-start gap-2"
+        className="flex max-w-md items-start gap-2"
         onSubmit={(event) => {
           event.preventDefault();
           create.mutate();
