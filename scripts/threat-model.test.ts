@@ -113,7 +113,7 @@ test('an answer has a reason, and what is mitigated has a proof', () => {
 
 test('every proof is a test that exists and runs', () => {
   const problems = rows.flatMap(({ ids, proofs }) =>
-    proofs.map(problemOf).flatMap((problem) => (problem === null ? [] : [`${ids}: ${problem}`])),
+    proofs.map(problemOf).flatMap((problem) => (problem === null ? [] : [`${ids.join(', ')}: ${problem}`])),
   );
   expect(problems).toEqual([]);
 });

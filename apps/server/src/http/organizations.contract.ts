@@ -469,3 +469,18 @@ describe('an account', () => {
     expect(await rowsWith(orgId)).toEqual([]);
   });
 });
+
+it('there are no feature flags in this version: whoever asks hears so, and one that is named is not known', async () => {
+  const path = '/v1/orgs/org_00000000000000000000000000000001/feature-flags';
+  const none = await testApp();
+  try {
+    expect((await none.call('GET', '/v1/feature-flags')).json).toEqual({});
+    expect((await none.call('GET', path)).json).toEqual({});
+    expect((await none.call('GET', `${path}/settings`)).json).toEqual({ flags: [] });
+    expect((await none.call('PATCH', path, { flags: {} })).json).toEqual({});
+    const named = await none.call('PATCH', path, { flags: { voice: true } });
+    expect([named.status, named.json['code'], named.json['field']]).toEqual([400, 'invalid_request', 'flags.voice']);
+  } finally {
+    await none.close();
+  }
+});

@@ -11,6 +11,7 @@ import { createUserAccountService } from '../services/user-accounts.ts';
 import { organizationRate } from './rate-limits.ts';
 import type { RateSettings } from './rate-limits.ts';
 import { memberRoutes } from './routes/members.ts';
+import { featureFlagRoutes } from './routes/feature-flags.ts';
 import { organizationRoutes } from './routes/organizations.ts';
 import { policyRoutes } from './routes/policies.ts';
 import { userAccountRoutes } from './routes/user-accounts.ts';
@@ -44,6 +45,7 @@ export interface OrganizationAreaDeps {
 export function organizationArea(group: Api, deps: OrganizationAreaDeps): void {
   const { db, ids, grade, limits, mails, isHttpsOnly, closed } = deps;
   const admit = organizationRate(deps.limiter, deps.rates);
+  featureFlagRoutes(group);
   organizationRoutes(group, createOrganizationService({ db, ids, grade, admit, limit: limits.organizationsPerUser }));
   memberRoutes(group, {
     members: createMemberService({ db }),

@@ -12,8 +12,7 @@ const UNBUILT: readonly RegExp[] = [
   /^\/sessions\/chat(\/|$)/,
   /^\/sessions\/[^/]+\/(sandbox|git|voice)(\/|$)/,
   // Accounts
-  /^\/orgs\/[^/]+\/feature-flags(\/|$)/,
-  /^\/(feature-flags|identities|notifications)(\/|$)/,
+  /^\/(identities|notifications)(\/|$)/,
   // Money, operations, everything else
   /^\/(durable|channels|commands|plugins|payments|reports|evals|evaluations|observers|voice)(\/|$)/,
 ];

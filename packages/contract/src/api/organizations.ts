@@ -63,4 +63,23 @@ export const CurrentUser = z
   .meta({ id: 'CurrentUser' });
 export type CurrentUser = z.infer<typeof CurrentUser>;
 
+/** Which switches of an organization are on, by name. */
+export const FeatureFlags = z.record(z.string(), z.boolean()).meta({ id: 'FeatureFlags' });
+export const UpdateFeatureFlags = z.object({ flags: z.record(z.string(), z.boolean()) }).meta({ id: 'UpdateFeatureFlags' });
+export const FeatureFlagSettings = z
+  .object({
+    flags: z.array(
+      z.object({
+        name: z.string(),
+        label: z.string(),
+        description: z.string(),
+        experimental: z.boolean(),
+        system_enabled: z.boolean(),
+        org_enabled: z.boolean(),
+        effective: z.boolean(),
+      }),
+    ),
+  })
+  .meta({ id: 'FeatureFlagSettings' });
+
 export const SwitchOrg = z.object({ org_id: idParam('organization') });

@@ -24,7 +24,7 @@ const VIEW = {
   knowledge: `listKnowledgeBases getKnowledgePolicies getKnowledgeBase searchKnowledgeBase listKnowledgeEntries getKnowledgeEntry exportKnowledgeBase`,
   providers: `listProviders getProviderPolicies getProvider listProviderModels listModels getModelPolicies getModel`,
   budgets: `listBudgets getBudgetPolicies getBudget listBudgetLedger checkBudget listSessionBudgets checkSessionBudgets`,
-  settings: `listTaskWebhooks getTaskWebhook`,
+  settings: `listTaskWebhooks getTaskWebhook getOrganizationFeatureFlags getFeatureFlagSettings`,
   members: `listUsers listMembers`,
   'audit-logs': `listAuditLogs`,
   'api-keys': `listServiceAccounts getServiceAccount listServiceAccountTokens`,
@@ -47,7 +47,8 @@ const MANAGE = {
     importKnowledgeBase`,
   providers: `createProvider updateProvider deleteProvider syncProviderModels checkProviderCredentials createModel updateModel deleteModel`,
   budgets: `createBudget updateBudget deleteBudget topUpBudget`,
-  settings: `createTaskWebhook updateTaskWebhook deleteTaskWebhook updateOrganization completeOnboarding`,
+  settings: `createTaskWebhook updateTaskWebhook deleteTaskWebhook updateOrganization completeOnboarding
+    updateOrganizationFeatureFlags`,
   members: `updateMember removeMember createInvitation listInvitations revokeInvitation`,
   'api-keys': `createServiceAccount updateServiceAccount deleteServiceAccount createServiceAccountToken deleteServiceAccountToken`,
 };
@@ -95,7 +96,7 @@ export const PERMISSION_TABLE: Readonly<Record<string, string>> = Object.fromEnt
   ...rows(
     'user',
     `listOrganizations getOrganization getMe updateMe createOrganization getOrganizationPolicies acceptInvitation switchOrganization
-      resolveOrganization exportMe deleteMe getDurablePolicies`,
+      resolveOrganization exportMe deleteMe getDurablePolicies listFeatureFlags`,
   ),
   ...rows('user', 'listPersonalAccessTokens createPersonalAccessToken deletePersonalAccessToken listTokenScopes'),
   ...rows('user', 'getWaitingDevice decideDeviceLogin'),

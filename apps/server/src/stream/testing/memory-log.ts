@@ -198,12 +198,10 @@ export class MemoryTextTable {
     const log = this.#log;
     const counts = ({ sessionId, startedSequence }: WrittenRow): boolean =>
       log.isOpen(sessionId, startedSequence) || (extent === 'printed' && log.hasPrinted(sessionId, startedSequence));
-    return rows
-      .filter(counts)
-      .map((row) => ({
-        ...row,
-        turnId: this.#log.runningTurn(row.sessionId) ?? '',
-        overAt: this.#log.overAt(row.sessionId, row.startedSequence),
-      }));
+    return rows.filter(counts).map((row) => ({
+      ...row,
+      turnId: this.#log.runningTurn(row.sessionId) ?? '',
+      overAt: this.#log.overAt(row.sessionId, row.startedSequence),
+    }));
   }
 }
