@@ -1,12 +1,16 @@
 import { Dialog } from '@base-ui/react/dialog';
 import { useQuery } from '@tanstack/react-query';
-import { Outlet, useRouterState } from '@tanstack/react-router';
-import { AuthenticationError } from '@everruns/client';
+import { Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
+import { AuthenticationError, NotFoundError } from '@everruns/client';
 import { Menu } from 'lucide-react';
 import { useEffect, useRef, useState } from 'react';
+import { chosenOrganization } from '../data/client.ts';
 import { me } from '../data/queries.ts';
+import type { Schemas } from '../data/queries.ts';
 import { ErrorNote, Skeleton } from '../ui/notes.tsx';
+import { choiceOf } from './organization-choice.ts';
 import { Palette } from './palette.tsx';
+import { reloadIn } from './reload-in.ts';
 import { SideBar } from './side-bar.tsx';
 import { ThemeToggle } from './theme.tsx';
 
@@ -18,6 +22,7 @@ export function Shell() {
     const here = window.location.pathname + window.location.search;
     window.location.assign(`/login?return_to=${encodeURIComponent(here)}`);
   }, [error]);
+  useOrganization(data, error);
   if (error !== null && !(error instanceof AuthenticationError)) {
     return (
       <main className="mx-auto max-w-xl p-8">
@@ -33,6 +38,19 @@ export function Shell() {
     );
   }
   return <Frame />;
+}
+
+/** Pages are of one organization: one that the user is in. Who is in none begins with making one. */
+function useOrganization(user: Schemas['CurrentUser'] | undefined, error: Error | null): void {
+  const navigate = useNavigate();
+  useEffect(() => {
+    // Every request names the organization, so all of them are refused once the user is not in it any more.
+    if (error instanceof NotFoundError && chosenOrganization() !== undefined) reloadIn(undefined);
+    if (user === undefined) return;
+    const choice = choiceOf(user.organizations, chosenOrganization());
+    if (choice.kind === 'enter') reloadIn(choice.id);
+    if (choice.kind === 'none') void navigate({ to: '/settings/organization', replace: true });
+  }, [user, error, navigate]);
 }
 
 function Frame() {

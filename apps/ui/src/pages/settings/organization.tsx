@@ -135,7 +135,9 @@ function Organizations() {
   return (
     <Section title="Your organizations" about="Each has its own agents, sessions, keys and members.">
       {others.length === 0 && caller !== undefined && (
-        <Empty title="You are in no organization">Create one below, or ask somebody for an invitation to theirs.</Empty>
+        <div className="mb-4">
+          <Empty title="You are in no organization">Create one below, or ask somebody for an invitation to theirs.</Empty>
+        </div>
       )}
       {others.length > 0 && (
         <ul className="mb-4 divide-y divide-line rounded-xl border border-line bg-surface">
