@@ -1,7 +1,7 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 
 /** A column of a table: its title, and what stands in it. */
-export type Column<T> = readonly [title: string, cell: (row: T) => unknown];
+type Column<T> = readonly [title: string, cell: (row: T) => unknown];
 
 export interface Terminal {
   write(text: string): void;

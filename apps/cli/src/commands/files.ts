@@ -117,7 +117,7 @@ function bare(path: string): string {
   return path.replace(/^\/?(workspace\/)?/, '');
 }
 
-export function remoteFiles(client: Client, id: string): RemoteFiles {
+function remoteFiles(client: Client, id: string): RemoteFiles {
   const at = (path: string) => ({ params: { path: { id, path } } });
   return {
     async list() {

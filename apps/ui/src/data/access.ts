@@ -4,11 +4,10 @@ import { me } from './queries.ts';
 import type { Schemas } from './queries.ts';
 
 /** Who is signed in, with what that allows in the chosen organization. */
-export type Caller = Schemas['CurrentUser'] & { is_platform_user: boolean; permissions: string[] };
+export type Caller = Schemas['CurrentUser'];
 
 export function useCaller(): Caller | undefined {
-  const { data } = useQuery(me);
-  return data as Caller | undefined;
+  return useQuery(me).data;
 }
 
 /** Operators of the installation see its engine. */

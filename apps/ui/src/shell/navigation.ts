@@ -18,7 +18,7 @@ import {
 } from 'lucide-react';
 import type { LucideIcon } from 'lucide-react';
 
-export interface Place {
+interface Place {
   path: string;
   title: string;
   icon: LucideIcon;

@@ -11,7 +11,7 @@ export function UserMenu({ user }: { user: Schemas['CurrentUser'] }) {
   const chosen = chosenOrganization() ?? organizations[0]?.public_id;
   const current = organizations.find(({ public_id }) => public_id === chosen);
   const choose = async (id: string): Promise<void> => {
-    await api.post('/v1/users/me/switch-org' as never, { body: { org_id: id } } as never);
+    await api.post('/v1/users/me/switch-org', { body: { org_id: id } });
     window.location.assign('/'); // what was shown belongs to the other one
   };
   const signOut = async (): Promise<void> => {

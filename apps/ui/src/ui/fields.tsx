@@ -66,7 +66,7 @@ export function TextArea({ label, hint, error, hideLabel, className, ...rest }: 
   );
 }
 
-export interface Choice {
+interface Choice {
   value: string;
   label: string;
 }

@@ -29,7 +29,7 @@ function Ticking({ at }: { at: string }) {
   );
 }
 
-export function ago(at: string, nowMs: number): string {
+function ago(at: string, nowMs: number): string {
   const seconds = Math.round((Date.parse(at) - nowMs) / 1_000);
   const unit = UNITS.find(([, size]) => Math.abs(seconds) >= size);
   if (unit === undefined) return Math.abs(seconds) < 5 ? 'now' : RELATIVE.format(seconds, 'second');

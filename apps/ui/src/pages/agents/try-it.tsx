@@ -49,7 +49,8 @@ export function TryIt({ of, isUnsaved }: TryItProps) {
         {sessionId !== null && (
           <>
             <Link
-              to={`/sessions/${sessionId}` as '/sessions'}
+              to="/sessions/$sessionId"
+              params={{ sessionId }}
               className="flex items-center gap-1.5 rounded-lg px-2 py-1.5 text-[13px] text-accent hover:bg-sunken"
             >
               <ExternalLink aria-hidden className="size-3.5" />
@@ -83,7 +84,7 @@ export function TryIt({ of, isUnsaved }: TryItProps) {
         {waits && sessionId !== null && (
           <p className="rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn">
             It waits for an answer that this panel cannot give.{' '}
-            <Link to={`/sessions/${sessionId}` as '/sessions'} className="underline">
+            <Link to="/sessions/$sessionId" params={{ sessionId }} className="underline">
               Answer in the session
             </Link>
           </p>

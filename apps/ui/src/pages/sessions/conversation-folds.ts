@@ -13,12 +13,12 @@ interface Delta {
 }
 
 /** A text with more of it. A hole is left open: the next whole text closes it. */
-export function extended(text: string, { delta, offset, accumulated }: Delta): string {
+function extended(text: string, { delta, offset, accumulated }: Delta): string {
   if (accumulated !== undefined) return accumulated;
   return offset > text.length ? text : text.slice(0, offset) + delta;
 }
 
-export function notice(draft: Draft, event: SessionEvent, text: string, more: Partial<NoticeItem> = {}): void {
+function notice(draft: Draft, event: SessionEvent, text: string, more: Partial<NoticeItem> = {}): void {
   draft.put({ kind: 'notice', key: event.id, tone: 'plain', text, at: event.ts, ...more });
 }
 

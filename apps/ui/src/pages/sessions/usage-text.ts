@@ -11,7 +11,7 @@ export function tokensText({ input_tokens: input, output_tokens: output }: Usage
 }
 
 /** What is known best of the cost; null when nothing is. */
-export function costUsd(usage: Usage): number | null {
+function costUsd(usage: Usage): number | null {
   return usage.effective_cost_usd ?? usage.actual_cost_usd ?? usage.estimated_cost_usd ?? null;
 }
 
