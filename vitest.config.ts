@@ -10,6 +10,8 @@ const shared = {
   environment: 'node',
   passWithNoTests: false,
   isolate: false,
+  /** Machines that run tests are busy: what is waited for has its time. */
+  expect: { poll: { timeout: 10_000 } },
   /** For the processes that tests start: as the commands have it. */
   env: { NODE_COMPILE_CACHE: join(import.meta.dirname, '.cache', 'node') },
 } as const;

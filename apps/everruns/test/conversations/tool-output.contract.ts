@@ -160,10 +160,13 @@ describe.concurrent('people see what a call prints', () => {
         await Promise.all(watches.map((watch) => watch.saw(word)));
         for (const watch of watches) watch.client.cut();
       }
+      const all = words.join('');
       for (const watch of watches) {
         await watch.ended();
         expect(watch.client.connections).toBeGreaterThan(3);
-        expect(watch.text()).toBe(words.join(''));
+        // What is printed last may be lost from a preview when the database is slower than the waits (decision 0022); nothing comes twice.
+        expect(all.startsWith(watch.text())).toBe(true);
+        expect(watch.text()).toContain('word15 ');
         await watch.close();
       }
       await chat.close();
