@@ -12,6 +12,7 @@ const ATTEMPTS = 10_000;
 const AT_ONCE = 20;
 
 const KNOWN = 'operator@example.com';
+const DEFAULT_ORG = 'org_00000000000000000000000000000001';
 const PASSWORD = 'correct horse battery 1';
 const ENVIRONMENT = {
   AUTH_MODE: 'full',
@@ -52,6 +53,9 @@ async function compareTimings(): Promise<Comparison[]> {
     };
     const compared: Comparison[] = [];
     for (const [name, ask] of Object.entries(requests)) compared.push(await compare(name, ask));
+    const operator = await logIn(controlPlane.url);
+    compared.push(await compare('invite', (email) => operator('POST', `/orgs/${DEFAULT_ORG}/invites`, { email }), withdraw(operator)));
+    compared.push(await compare('resolve-org', (email) => operator('GET', `/resolve-org?id=${organizationOf(email)}`)));
     return compared;
   } finally {
     await controlPlane.stop();
@@ -65,16 +69,55 @@ async function signUp(url: string): Promise<void> {
     select uuidv7(), 'known' || n || '@example.com', 'Known', 'password', (select password_hash from users where email = $1), now()
     from generate_series(0, $2::int - 1) n`;
   await db.run({ name: 'bench_sign_up', text }, [KNOWN, SAMPLES + WARM_UP]);
+  const organizations = `insert into organizations (id, name)
+    select ('00000000-0000-4000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'Of others' from generate_series(0, $1::int - 1) n`;
+  await db.run({ name: 'bench_organizations', text: organizations }, [SAMPLES + WARM_UP]);
   await db.close();
 }
 
-async function compare(name: string, ask: (email: string) => Promise<unknown>): Promise<Comparison> {
+/** The organization of a known number, which is not the operator's, or one that never was. */
+function organizationOf(email: string): string {
+  const [, kind = '', n = ''] = /^([a-z]+)(\d+)@/.exec(email) ?? [];
+  return `org_00000000000040008000${kind === 'known' ? '' : 'f'}${Number(n)
+    .toString(16)
+    .padStart(kind === 'known' ? 12 : 11, '0')}`;
+}
+
+type Call = (method: string, path: string, body?: unknown) => Promise<{ id?: string }>;
+
+async function logIn(url: string): Promise<Call> {
+  const call =
+    (headers: Record<string, string>): Call =>
+    async (method, path, body) => {
+      const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { ...headers, 'content-type': 'application/json' } };
+      const answer = await fetch(`${url}/api/v1${path}`, { method, headers, ...sent });
+      const text = await answer.text();
+      return text === '' ? {} : (JSON.parse(text) as { id?: string });
+    };
+  const { access_token: token } = (await call({})('POST', '/auth/login', { email: KNOWN, password: PASSWORD })) as {
+    access_token?: string;
+  };
+  return call({ authorization: `Bearer ${token}`, 'x-org-id': DEFAULT_ORG });
+}
+
+/** An organization has only so many open invitations. */
+function withdraw(operator: Call): (made: unknown) => Promise<unknown> {
+  return (made) => operator('DELETE', `/orgs/${DEFAULT_ORG}/invites/${(made as { id: string }).id}`);
+}
+
+/** `after` is not timed. */
+async function compare(
+  name: string,
+  ask: (email: string) => Promise<unknown>,
+  after: (answer: unknown) => Promise<unknown> = () => Promise.resolve(),
+): Promise<Comparison> {
   const timesMs: Record<'known' | 'nobody', number[]> = { known: [], nobody: [] };
   for (let n = 0; n < SAMPLES + WARM_UP; n++) {
     for (const kind of n % 2 === 0 ? (['known', 'nobody'] as const) : (['nobody', 'known'] as const)) {
       const startedMs = performance.now();
-      await ask(`${kind}${n}@example.com`);
+      const answer = await ask(`${kind}${n}@example.com`);
       if (n >= WARM_UP) timesMs[kind].push(performance.now() - startedMs);
+      await after(answer);
     }
   }
   const [knownMs, unknownMs] = [percentile(timesMs.known, 0.5), percentile(timesMs.nobody, 0.5)];
