@@ -50,9 +50,15 @@ export function contentPolicy(formTargets: readonly string[]): string {
   return `default-src 'none'; style-src 'self'; form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`;
 }
 
-const MARK = html`<svg viewBox="0 0 26 26" aria-hidden="true" focusable="false">
-  <path d="M13 2.5a10.5 10.5 0 1 0 10.5 10.5" fill="none" stroke="currentColor" stroke-width="3" stroke-linecap="round" />
-  <circle cx="13" cy="13" r="4" fill="currentColor" />
+const MARK = html`<svg viewBox="5 5 22 22" aria-hidden="true" focusable="false">
+  <path
+    d="M9 16a7 7 0 0 1 12.5-4.3M23 16a7 7 0 0 1-12.5 4.3M22.5 7.5v4.6h-4.6M9.5 24.5v-4.6h4.6"
+    fill="none"
+    stroke="currentColor"
+    stroke-width="2.6"
+    stroke-linecap="round"
+    stroke-linejoin="round"
+  />
 </svg>`;
 
 function documentOf({ title, body, continueTo }: Page, stylesheetPath: string): Html {
