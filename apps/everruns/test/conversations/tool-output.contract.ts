@@ -134,7 +134,8 @@ describe.concurrent('people see what a call prints', () => {
       const deaf = new Watch(server, chat, {}, new URLSearchParams({ exclude: TYPE }));
       const only = new Watch(server, chat, {}, new URLSearchParams({ types: TYPE }));
       await late.ended();
-      await only.saw('three');
+      // What is printed last may be lost from a preview at another instance (decision 0022), above all where the end of its call is not asked for.
+      await only.saw(server === 0 ? 'three' : 'two ');
       expect(late.text()).toBe('one two three');
       expect(only.events.map(({ type }) => type)).not.toContain('tool.completed');
       await deaf.ended();
