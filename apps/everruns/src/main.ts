@@ -26,7 +26,7 @@ async function start(
 const code = await runUntilStopped(async (signal) => {
   const config = parseLocalConfig(process.env, ROOT);
   for (const warning of config.warnings) say(warning);
-  const pages = process.env.UI_DIRECTORY === undefined ? preparePages(ROOT) : null;
+  const pages = process.env.UI_DIRECTORY === undefined ? preparePages(ROOT, process.env) : null;
   const env = { ...process.env, ...(pages !== null && { UI_DIRECTORY: pages.directory }) };
   const runtime = await start({ config, env, say }, signal);
   pages?.build(signal).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { cp, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -24,9 +24,10 @@ const SOURCES = [
 const BUILDER = 'node_modules/vite/bin/vite.js';
 /** People wait for turns, not for pages. */
 const LOW_PRIORITY = 10;
+const KEPT_MS = 7 * 86_400_000;
 
-/** Null where there is nothing to build them with, or no place for them. */
-export function preparePages(root: string): Pages | null {
+/** Null where there is nothing to build them with, or no place for them. `env`: of the builder. */
+export function preparePages(root: string, env: NodeJS.ProcessEnv): Pages | null {
   if (!existsSync(join(root, BUILDER)) || !existsSync(join(root, 'apps/ui'))) return null;
   const directory = join(root, '.cache', 'ui', hashOf(root));
   try {
@@ -41,9 +42,9 @@ export function preparePages(root: string): Pages | null {
       if (isBuilt()) return;
       const draft = await mkdtemp(`${directory}-`);
       try {
-        await run(root, draft, signal);
+        await run({ root, env: { ...env, EVERRUNS_UI_OUT: draft, NODE_ENV: 'production' } }, signal);
         await install(draft, directory);
-        await removeOthers(directory);
+        await removeOld(dirname(directory));
       } finally {
         await rm(draft, { recursive: true, force: true });
       }
@@ -57,17 +58,24 @@ async function install(draft: string, directory: string): Promise<void> {
   await rename(join(draft, 'index.html'), join(directory, 'index.html'));
 }
 
-async function removeOthers(directory: string): Promise<void> {
-  for (const name of await readdir(dirname(directory))) {
-    const path = join(dirname(directory), name);
-    if (!path.startsWith(directory)) await rm(path, { recursive: true, force: true });
+/** A server of these sources as they were yesterday may still show what was built of them. */
+async function removeOld(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const { mtimeMs } = await stat(path);
+    if (Date.now() - mtimeMs > KEPT_MS) await rm(path, { recursive: true, force: true });
   }
 }
 
-function run(root: string, out: string, signal: AbortSignal): Promise<void> {
+interface Build {
+  root: string;
+  env: NodeJS.ProcessEnv;
+}
+
+function run({ root, env }: Build, signal: AbortSignal): Promise<void> {
   const child = spawn(process.execPath, [join(root, BUILDER), 'build', '--logLevel', 'error'], {
     cwd: join(root, 'apps/ui'),
-    env: { ...process.env, EVERRUNS_UI_OUT: out, NODE_ENV: 'production' },
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
     signal,
   });
