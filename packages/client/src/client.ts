@@ -48,7 +48,7 @@ export interface Client {
 const RETRY: RetrySettings = { attempts: 5, minDelayMs: 200, maxDelayMs: 10_000 };
 /** As long as the official clients wait; the server says something every 30 s. */
 const SILENCE_MS = 45_000;
-const NO_MORE_THAN = 1_000;
+const EVENTS_PER_PAGE = 1_000;
 
 /** A client of one installation. It holds nothing open between calls. */
 export function createClient(options: ClientOptions): Client {
@@ -113,10 +113,11 @@ async function whatIsKnown(api: Operations, sessionId: string): Promise<{ after:
   if (started?.sequence === undefined) throw new Error('The session has no turn yet.');
   const answered = new Set<string>();
   for (let after = started.sequence; ;) {
-    const page = (await list({ types: ['tool.completed'], after_sequence: after, limit: NO_MORE_THAN })).data as unknown as SessionEvent[];
+    const page = (await list({ types: ['tool.completed'], after_sequence: after, limit: EVENTS_PER_PAGE }))
+      .data as unknown as SessionEvent[];
     for (const event of page) if (event.type === 'tool.completed') answered.add(event.data.tool_call_id);
     const last = page.at(-1)?.sequence;
-    if (page.length < NO_MORE_THAN || last === undefined) return { after: started.sequence - 1, answered };
+    if (page.length < EVENTS_PER_PAGE || last === undefined) return { after: started.sequence - 1, answered };
     after = last;
   }
 }

@@ -6,7 +6,6 @@ type Shell = (typeof SHELLS)[number];
 
 /** Scripts that make shells complete commands and options. */
 export function completionCommand(program: Command, act: Act): void {
-  for (const shell of SHELLS) void shell;
   program
     .command('completion <shell>')
     .description('a script that makes bash, zsh or fish complete commands: source <(everruns completion bash)')

@@ -72,7 +72,7 @@ describe('chat', () => {
   it('goes on with a session, message by message, until there is none', async () => {
     const { stdout, code } = await cli(['chat', '-m', model], {
       lines: [script({ text: 'One.' }), script({ text: 'Two.' }), ''],
-    }).then((ran) => ran);
+    });
     expect([code, stdout]).toEqual([0, 'One.\nTwo.\n']);
   });
 
